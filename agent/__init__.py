@@ -1,0 +1,1 @@
+"""The loop: controller models, the agent, conversations."""

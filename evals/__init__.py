@@ -1,0 +1,1 @@
+"""How good it is: suites over held-out cases."""

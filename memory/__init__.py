@@ -1,0 +1,1 @@
+"""What is kept: pictures and regions with their lineage, and conversations."""

@@ -1,0 +1,1 @@
+"""A drawn world with exact ground truth: scenes, their renderer, and the language about them."""

@@ -1,0 +1,134 @@
+"""Settings, profiles and model specs.
+
+A *model spec* names a model with a scheme, never by guessing: `zoo:clip`,
+`hf:openai/clip-vit-large-patch14`, `file:/models/sam_vit_h.pth`, `openai:MODEL`. A *profile* is a
+TOML file that names one model for each role.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .errors import UserError, suggest
+
+PACKAGE = Path(__file__).parent
+ZOO = PACKAGE / "zoo"
+PROFILES = PACKAGE / "profiles"
+SCHEMES = ("zoo", "hf", "file", "openai", "script")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model named with its scheme, as in `zoo:clip`."""
+
+    scheme: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> ModelSpec:
+        """Read `scheme:name`.
+
+        Raises:
+            UserError: there is no scheme, an unknown one, or nothing after it.
+        """
+        scheme, colon, name = text.partition(":")
+        if not colon or not name.strip():
+            raise UserError(
+                f"{text!r} does not name a model: write it with its scheme, "
+                f"as in zoo:clip, hf:openai/clip-vit-large-patch14, file:/models/sam.pth or openai:gpt-4o-mini.",
+                kind="bad_model_spec",
+            )
+        if scheme not in SCHEMES:
+            raise UserError(
+                f"Unknown scheme {scheme!r} in the model spec {text!r}.{suggest(scheme, SCHEMES)}", kind="bad_model_spec"
+            )
+        return cls(scheme, name.strip())
+
+    @property
+    def path(self) -> Path:
+        """Where the weights of a `zoo:` or `file:` spec lie."""
+        return ZOO / self.name if self.scheme == "zoo" else Path(self.name).expanduser()
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}"
+
+
+class Profile(BaseModel):
+    """One model for each role. `vram_gb` is the budget that the expert pool keeps to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    description: str = ""
+    vram_gb: float | None = Field(default=None, gt=0)
+    models: dict[str, str]  # role -> model spec
+
+    def spec(self, role: str) -> ModelSpec:
+        """The model in `role`.
+
+        Raises:
+            UserError: the profile names no model for it.
+        """
+        if role not in self.models:
+            raise UserError(
+                f"The profile {self.name!r} names no model for the role {role!r}.{suggest(role, self.models)}",
+                kind="bad_profile",
+            )
+        return ModelSpec.parse(self.models[role])
+
+
+def load_profile(name: str) -> Profile:
+    """Load a profile that ships with the package by its name, or any by the path of its TOML file.
+
+    Raises:
+        UserError: no such profile, or one that does not fit.
+    """
+    shipped = {path.stem: path for path in PROFILES.glob("*.toml")}
+    path = shipped.get(name) or Path(name).expanduser()
+    if not path.is_file():
+        raise UserError(
+            f"Unknown profile {name!r}.{suggest(name, shipped)} Or give the path of a TOML file of your own.",
+            kind="unknown_profile",
+        )
+    try:
+        profile = Profile.model_validate({"name": path.stem} | tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
+        raise UserError(f"The profile {str(path)!r} cannot be read: {error}", kind="bad_profile") from error
+    for text in profile.models.values():
+        ModelSpec.parse(text)
+    return profile
+
+
+class Settings(BaseSettings):
+    """What can be set, by keyword or as an environment variable `SACCADE_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="SACCADE_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("saccade")))
+    profile: str = "bundled"
+    controller: str | None = None  # a model spec that replaces the profile's controller
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1"
+    threads: int = Field(default=2, ge=1)  # CPU threads of one expert; more is slower for small models
+    max_steps: int = Field(default=8, ge=1)  # model calls in one turn
+    max_repeats: int = Field(default=2, ge=1)  # how often the very same call may be made in one turn
+    max_file_mb: float = Field(default=50, gt=0)
+    max_megapixels: float = Field(default=64, gt=0)
+    max_frames: int = Field(default=64, ge=1)
+    look: Literal["again", "once"] = "again"  # "once" cuts regions from the first small look, for measuring
+
+    @cached_property
+    def chosen(self) -> Profile:
+        """The profile, with the controller replaced where one was given."""
+        profile = load_profile(self.profile)
+        if self.controller is None:
+            return profile
+        ModelSpec.parse(self.controller)
+        return profile.model_copy(update={"models": profile.models | {"controller": self.controller}})

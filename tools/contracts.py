@@ -1,0 +1,239 @@
+"""The contracts of this package: `View`, `Expert`, `Tool` and what passes between them.
+
+An *expert* is a model behind one interface: loaded once, asked in batches. A *tool* is what the
+controller sees: a name, a pydantic model of arguments, and a run that asks experts and returns
+an observation in words with drafts of what it found. Drafts get their handles from the runner,
+which writes them to the ledger in one transaction; only then is the observation put into words.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..memory.records import Box, Picture, PictureKind, Region
+from ..settings import ModelSpec
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+FIRST_LOOK = 128  # px: how much of a whole picture the small models take in at one look
+
+
+@dataclass(frozen=True)
+class View:
+    """What an expert looks at: a whole picture, or a box of it at the original's own resolution."""
+
+    picture: str  # the picture's id
+    size: tuple[int, int]  # (width, height) of the whole picture
+    box: Box  # xyxy pixels of the upright original; the whole picture when nothing was chosen
+    load: Callable[[], Image.Image]  # opens the whole picture, RGB
+
+    @property
+    def key(self) -> str:
+        """A name for caches: the same key always shows the same pixels."""
+        return f"{self.picture}:{','.join(f'{value:g}' for value in self.box)}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the view shows the whole picture."""
+        return self.box == (0, 0, *self.size)
+
+    def pixels(self) -> Image.Image:
+        """The RGB pixels of the view, cropped from the original and never scaled."""
+        image = self.load()
+        if self.whole:
+            return image
+        x0, y0, x1, y1 = self.box
+        return image.crop((int(x0), int(y0), max(int(x0) + 1, round(x1)), max(int(y0) + 1, round(y1))))
+
+
+class Expert(ABC, Generic[Request, Answer]):
+    """A model behind one interface. The pool loads it at first use and holds its lock in `predict`."""
+
+    role: ClassVar[str]  # what a profile calls it: "detector", "clip", "sam", ...
+
+    @classmethod
+    @abstractmethod
+    def load(cls, spec: ModelSpec, device: str) -> Self:
+        """Load the model that `spec` names onto `device` ("cpu", "cuda", "cuda:1").
+
+        Raises:
+            UserError: the spec names nothing that can be loaded (wrong hash, wrong format, missing).
+        """
+
+    @abstractmethod
+    def predict(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answer a batch; one answer a request, in order."""
+
+
+class Experts(Protocol):
+    """What a tool asks: the pool in production, a scene's exact truth in tests and training."""
+
+    def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
+        """The answers of the expert in `role`, one a request, in order.
+
+        Raises:
+            ExpertFailed: the expert cannot be loaded or failed after a retry.
+        """
+        ...
+
+
+class Workspace(Protocol):
+    """The pictures and regions of one conversation, by handle. `memory.workspace` implements it."""
+
+    def handles(self) -> list[str]:
+        """Every handle of the conversation, oldest first: pictures, then regions."""
+        ...
+
+    def picture(self, handle: str) -> Picture:
+        """The picture behind `img_N`. Raises ToolRetry, listing the handles there are."""
+        ...
+
+    def region(self, handle: str) -> Region:
+        """The region behind `reg_N`. Raises ToolRetry, listing the handles there are."""
+        ...
+
+    def open(self, picture: str) -> Image.Image:
+        """The upright RGB pixels of a picture, by its id."""
+        ...
+
+    def open_mask(self, region: Region) -> np.ndarray | None:
+        """The region's mask, (height, width) bool over the whole picture, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class RegionDraft:
+    """A region as a tool found it, before it has a handle."""
+
+    picture: str  # the picture's id
+    box: Box
+    label: str
+    score: float | None = None
+    mask: np.ndarray | None = None  # (height, width) bool over the whole picture
+
+
+@dataclass(frozen=True)
+class MaskDraft:
+    """A mask for a region that already has a handle."""
+
+    region: str  # the region's handle
+    mask: np.ndarray  # (height, width) bool over the whole picture
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class PictureDraft:
+    """A picture as a tool made it, before it has a handle."""
+
+    image: Image.Image  # RGB, or RGBA where there is transparency
+    kind: PictureKind
+    parent: str | None = None  # the id of the picture or region it was made from
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a run found and made. `facts` is what `Tool.observe` needs besides (JSON values only)."""
+
+    regions: list[RegionDraft] = field(default_factory=list)
+    masks: list[MaskDraft] = field(default_factory=list)
+    pictures: list[PictureDraft] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A `ToolResult` after it was written down: every draft is a record with its handle."""
+
+    regions: list[Region] = field(default_factory=list)  # new ones, in the order of the drafts
+    masked: list[Region] = field(default_factory=list)  # older ones that got a mask
+    pictures: list[Picture] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+# Types for arguments. The extra key lets a constrained controller offer only handles that exist.
+AnyHandle = Annotated[
+    str, Field(pattern=r"^(img|reg)_[1-9][0-9]{0,3}$", max_length=8, json_schema_extra={"x-handle": "any"})
+]
+PictureHandle = Annotated[
+    str, Field(pattern=r"^img_[1-9][0-9]{0,3}$", max_length=8, json_schema_extra={"x-handle": "picture"})
+]
+RegionHandle = Annotated[
+    str, Field(pattern=r"^reg_[1-9][0-9]{0,3}$", max_length=8, json_schema_extra={"x-handle": "region"})
+]
+Phrase = Annotated[str, Field(min_length=1, max_length=120)]
+
+
+class ToolArguments(BaseModel):
+    """The base of every tool's arguments: unknown names are refused, every string is bounded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a run may use."""
+
+    workspace: Workspace
+    experts: Experts
+    look_again: bool = True  # False: regions are cut from the first, small look (for measuring its worth)
+
+    def view(self, handle: str, margin: float = 0.0) -> View:
+        """What `img_N` or `reg_N` shows; a region's box is widened by `margin` of its longer side."""
+        if not handle.startswith("reg_"):
+            picture = self.workspace.picture(handle)
+            return self.view_of(picture, (0, 0, *picture.size))
+        region = self.workspace.region(handle)
+        assert region.image is not None  # a region found by its handle belongs to a picture with one
+        return self.view_of(self.workspace.picture(region.image), region.box, margin)
+
+    def view_of(self, picture: Picture, box: Box, margin: float = 0.0) -> View:
+        """A view of a box (xyxy pixels) of a picture, widened by `margin` and clipped to the picture."""
+        x0, y0, x1, y1 = box
+        extra = margin * max(x1 - x0, y1 - y0)
+        clipped = (
+            max(0.0, x0 - extra),
+            max(0.0, y0 - extra),
+            min(float(picture.width), x1 + extra),
+            min(float(picture.height), y1 + extra),
+        )
+        return View(picture.id, picture.size, clipped, lambda: self._look(picture.id))
+
+    def _look(self, picture: str) -> Image.Image:
+        image = self.workspace.open(picture)
+        if self.look_again:
+            return image
+        small = image.copy()
+        small.thumbnail((FIRST_LOOK, FIRST_LOOK))
+        return small.resize(image.size)
+
+
+A = TypeVar("A", bound=ToolArguments)
+
+
+class Tool(ABC, Generic[A]):
+    """One thing that the controller can do. Its description is `prompts/tools/<name>.md`."""
+
+    name: ClassVar[str]
+    Arguments: ClassVar[type[ToolArguments]]
+    roles: ClassVar[tuple[str, ...]] = ()  # the experts it asks
+
+    @abstractmethod
+    def run(self, arguments: A, context: ToolContext) -> ToolResult:
+        """Do the work.
+
+        Raises:
+            ToolRetry: the controller can mend its call.
+            ExpertFailed: an expert could not do its work.
+        """
+
+    @abstractmethod
+    def observe(self, arguments: A, recorded: Recorded) -> str:
+        """What happened, in words for the controller, with the handles of what was found or made."""

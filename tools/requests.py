@@ -1,0 +1,83 @@
+"""What experts are asked, and what they answer: one frozen request type a question.
+
+All boxes and points are in pixels of the *whole* upright picture, whatever part of it a view shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..memory.records import Box
+from .contracts import View
+
+
+@dataclass(frozen=True)
+class Detect:
+    """To the role "detector". Answer: `sv.Detections` in pixels of the whole picture.
+
+    `data["class_name"]` holds the labels. `phrase` guides detectors that take words
+    (Grounding DINO, OWL); detectors with fixed classes ignore it.
+    """
+
+    view: View
+    phrase: str | None = None
+
+
+@dataclass(frozen=True)
+class Match:
+    """To the role "clip": how likely is each phrase true of the view? Answer: (len(phrases),) float32 in 0..1.
+
+    Every phrase is judged by itself (a sigmoid, not a softmax): several may be true at once.
+    """
+
+    view: View
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Classify:
+    """To the role "clip": which of these labels is it? Answer: (len(labels),) float32 that sums to 1."""
+
+    view: View
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Embed:
+    """To the role "clip": the embedding of a view or of words. Answer: (dim,) float32, length 1."""
+
+    what: View | str
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """To the role "clip": how like the pictures that the model was trained on is this view?
+
+    Answer: a float in 0..1, at least 0.5 where the model knows such pictures, or None where the
+    model has no such calibration (published checkpoints).
+    """
+
+    view: View
+
+
+@dataclass(frozen=True)
+class Segment:
+    """To the role "sam": masks from prompts. Answer: `Masks`, one mask a box, or one for all the points.
+
+    The picture is embedded once and kept; many prompts on it cost one pass of the encoder.
+    """
+
+    view: View
+    boxes: tuple[Box, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()  # one a point: 1 inside, 0 outside
+
+
+@dataclass(frozen=True)
+class Masks:
+    """`masks`: (n, height, width) bool over the whole picture; `scores`: (n,) float32, predicted IoU."""
+
+    masks: np.ndarray
+    scores: np.ndarray
