@@ -1,0 +1,56 @@
+"""What happens during a turn, as frozen records: `Chat.stream` and `Chat.astream` give them in order.
+
+A turn gives: `Loading` (only while a model loads), `TextDelta` as the controller writes, `StepStarted`
+and `StepFinished` for every tool call, and `ReplyReady` last. The text deltas before a `StepStarted`
+were the thought of that step; those before `ReplyReady` are the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .reply import Reply, Step
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A model is being loaded; `what` names it, as in "controller zoo:controller"."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """The controller wrote a little more text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A tool begins to run. `call` is the id that the `StepFinished` of the same call carries too."""
+
+    call: str
+    tool: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    thought: str = ""
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """A tool has run, well or not (`step.ok`)."""
+
+    call: str
+    step: Step
+
+
+@dataclass(frozen=True)
+class ReplyReady:
+    """The turn is over and everything of it is kept."""
+
+    reply: Reply
+
+
+Event = Loading | TextDelta | StepStarted | StepFinished | ReplyReady
+"""Everything that a stream can give."""

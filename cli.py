@@ -1,0 +1,246 @@
+"""The command line, thin: each command imports only what it needs.
+
+With `--json` stdout holds one JSON object and nothing else. Exit codes: 0 done; 2 you must change
+something (the message says what); 1 a fault of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import SaccadeError, UserError
+
+if TYPE_CHECKING:
+    from .agent.agent import Agent
+
+app = typer.Typer(
+    name="saccade",
+    help="A local-first visual agent: give it pictures and a request in plain words.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: saccade scenes render --count 4 --out scenes, then saccade ask 'What is in the picture?' scenes/0000.png",
+)
+scenes = typer.Typer(help="The drawn world that the bundled models know.", no_args_is_help=True)
+models = typer.Typer(help="The models that a profile names: what is there, what is missing.", no_args_is_help=True)
+app.add_typer(scenes, name="scenes")
+app.add_typer(models, name="models")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="bundled, gpu, or the path of a TOML file of your own.")]
+User = Annotated[str, typer.Option("--user", "-u", help="Whose conversations and pictures; users never see each other's.")]
+Controller = Annotated[
+    str | None, typer.Option(help="The controller LLM, as scheme:name (zoo:controller, hf:Qwen/Qwen2.5-7B-Instruct, openai:MODEL).")
+]
+
+
+def _agent(profile: str, controller: str | None) -> Agent:
+    from .agent.agent import Agent
+
+    return Agent(profile=profile, controller=controller)
+
+
+@app.command()
+def ask(
+    request: Annotated[str, typer.Argument(help="What you would like to know or have done, in plain words.")],
+    images: Annotated[list[Path] | None, typer.Argument(help="Picture files: PNG, JPEG, WEBP, BMP, GIF, TIFF.")] = None,
+    as_json: AsJson = False,
+    profile: ProfileName = "bundled",
+    controller: Controller = None,
+    chat: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
+    user: User = "me",
+    out: Annotated[Path | None, typer.Option(help="A folder to copy the pictures that were made and the evidence into.")] = None,
+    timings: Annotated[bool, typer.Option(help="Print on stderr where the seconds went.")] = False,
+) -> None:
+    """Ask once about pictures; prints every step, the answer and its evidence.
+
+    Example: saccade ask "How many red cubes are there?" table.png
+    """
+    from rich.console import Console
+
+    started = time.perf_counter()
+    with _agent(profile, controller) as agent:
+        opened = time.perf_counter()
+        conversation = agent.chat(user=user, id=chat)
+        if as_json:
+            reply = conversation.send(request, images or [])
+        else:
+            from .connectors.terminal import follow
+
+            reply = follow(conversation.stream(request, images or []), Console())
+        finished = time.perf_counter()
+        if out is not None:
+            reply = reply.copy_to(out)
+        if as_json:
+            typer.echo(json.dumps(reply.to_json(), ensure_ascii=False))
+        else:
+            typer.echo(f"Go on with: saccade ask --chat {conversation.id} ...")
+        if timings:
+            _show_timings(agent, opened - started, finished - opened)
+
+
+def _show_timings(agent: Agent, opening: float, turn: float) -> None:
+    stages = {"import and open": opening, **agent.seconds(), "whole turn": turn}
+    for stage, seconds in stages.items():
+        typer.echo(f"{stage:24} {seconds:7.2f} s", err=True)
+
+
+@app.command("chat")
+def converse(
+    profile: ProfileName = "bundled",
+    controller: Controller = None,
+    chat: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
+    user: User = "me",
+) -> None:
+    """Talk in the terminal. A line may name picture files: what is red here? table.png"""
+    from rich.console import Console
+
+    from .connectors.terminal import converse as talk
+
+    with _agent(profile, controller) as agent:
+        talk(agent.chat(user=user, id=chat), Console())
+
+
+@app.command()
+def doctor(as_json: AsJson = False, profile: ProfileName = "bundled") -> None:
+    """Say what this machine can run, which weights are there, and the command that mends what is missing."""
+    from .tools.machine import examine
+
+    report = examine(profile)
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        from rich.console import Console
+
+        from .connectors.terminal import show_machine
+
+        show_machine(report, Console())
+    if not report["ready"]:
+        raise typer.Exit(2)
+
+
+@scenes.command()
+def render(
+    out: Annotated[Path, typer.Option(help="A folder for 0000.png, 0000.json, ...")],
+    count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same scenes.")] = 0,
+    size: Annotated[int, typer.Option(min=64, max=2048, help="The picture's side in pixels.")] = 512,
+) -> None:
+    """Draw scenes with their exact truth: boxes, masks, captions, questions with answers."""
+    from .scenes.export import export_scenes
+
+    export_scenes(count, seed, size, out)
+    typer.echo(f"{count} scenes in {out}. Try: saccade ask 'What is in the picture?' {out / '0000.png'}")
+
+
+@models.command("list")
+def list_models(as_json: AsJson = False, profile: ProfileName = "bundled") -> None:
+    """List the models of a profile and whether their weights are on this machine."""
+    from .tools.machine import examine
+
+    report = examine(profile)
+    if as_json:
+        typer.echo(json.dumps({"models": report["models"]}))
+    else:
+        from rich.console import Console
+
+        from .connectors.terminal import show_models
+
+        show_models(report, Console())
+
+
+@models.command()
+def fetch(what: Annotated[str, typer.Argument(help="A profile, or one model as hf:OWNER/NAME.")] = "gpu") -> None:
+    """Download the published checkpoints of a profile (the one command that fetches from the network)."""
+    from .tools.machine import fetch as download
+
+    for spec in download(what):
+        typer.echo(f"{spec} is here")
+
+
+@models.command()
+def verify(profile: ProfileName = "bundled") -> None:
+    """Compare the SHA-256 of every bundled weight file with its card."""
+    from .settings import load_profile
+    from .tools.weights import verify as check
+
+    chosen = load_profile(profile)
+    for role in chosen.models:
+        spec = chosen.spec(role)
+        if spec.scheme == "zoo":
+            check(spec.path)
+            typer.echo(f"{role:12} {spec}: as its card says")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="clip, detector, sam or controller.")],
+    budget: Annotated[str, typer.Option(help="cpu (within 40 minutes on 2 cores) or gpu (within 10 minutes on one H100).")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Where the model goes: config, weights, card, curve. Default: runs/NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in that folder.")] = False,
+) -> None:
+    """Make a bundled model again, from seeds; Ctrl-C keeps a checkpoint, --resume goes on from it."""
+    from .training.recipes import recipe
+
+    recipe(name).train(budget, out or Path("runs") / name, resume)
+
+
+@app.command("eval")
+def evaluate(
+    suite: Annotated[str, typer.Option(help="agent")] = "agent",
+    cases: Annotated[int, typer.Option(min=1, help="Held-out cases for each set of phrasings.")] = 500,
+    as_json: AsJson = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the tables as JSON to this file.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
+) -> None:
+    """Measure how good it is on held-out cases and print the tables, each beside its baseline."""
+    from .evals.suites import run_suite
+
+    report = run_suite(suite, cases=cases, workers=workers, quiet=as_json)
+    text = json.dumps(report, indent=None if as_json else 1)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if as_json:
+        typer.echo(text)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; every `SaccadeError` becomes a message and an exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
+    try:
+        code: Any = app(given, standalone_mode=False)
+    except UserError as error:
+        code = _complain(error.kind, error.message, 2, as_json)
+    except SaccadeError as error:
+        code = _complain(error.kind, error.message, 1, as_json)
+    except KeyboardInterrupt:
+        code = _complain("interrupted", "Stopped. What was acknowledged is kept.", 130, as_json)
+    except typer.Exit as done:
+        code = done.exit_code
+    except typer.exceptions.TyperException as error:
+        message = getattr(error, "format_message", lambda: str(error))()
+        if message:
+            code = _complain("usage", f"{message} See: saccade --help", 2, as_json)
+        else:  # no arguments at all: the help was printed
+            code = 2
+    except BrokenPipeError:  # the reader went away, as in `saccade ask ... | head -1`
+        sys.stderr.close()
+        code = 0
+    raise SystemExit(code or 0)
+
+
+def _complain(kind: str, message: str, code: int, as_json: bool) -> int:
+    if as_json:
+        typer.echo(json.dumps({"error": {"kind": kind, "message": message}}, ensure_ascii=False))
+    else:
+        typer.secho(message, fg="red", err=True)
+    return code

@@ -1,0 +1,129 @@
+"""A conversation in a terminal: every step as it happens, then the answer and its evidence."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from ..errors import SaccadeError
+
+if TYPE_CHECKING:
+    from ..agent.chat import Chat
+    from ..agent.events import Event
+    from ..agent.reply import Reply, Step
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+def show_step(step: Step, console: Console) -> None:
+    """Print one step: the thought, the call with its arguments, what was seen, and the seconds."""
+    if step.thought:
+        console.print(f"  [italic dim]{escape(step.thought)}[/]")
+    arguments = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in step.arguments.items())
+    mark = "[green]✓[/]" if step.ok else "[yellow]![/]"
+    console.print(f"  {mark} [bold cyan]{step.tool}[/]({escape(arguments)}) [dim]{step.seconds:.2f} s[/]", highlight=False)
+    console.print(Padding(escape(step.observation), (0, 0, 0, 6)), style="dim", highlight=False)
+
+
+def show_reply(reply: Reply, console: Console) -> None:
+    """Print the answer, then the paths of the pictures that were made and of the evidence."""
+    console.print(f"[bold]{escape(reply.text)}[/]", highlight=False)
+    for picture in reply.images:
+        console.print(f"  [magenta]{picture.handle}[/] {picture.kind}: {escape(str(picture.path))}", highlight=False, soft_wrap=True)
+    if reply.evidence is not None:
+        console.print(f"  [magenta]evidence[/]: {escape(str(reply.evidence))}", highlight=False, soft_wrap=True)
+
+
+def follow(events: Iterable[Event], console: Console) -> Reply:
+    """Print a turn's events as they come and return its reply."""
+    from ..agent.events import Loading, ReplyReady, StepFinished
+
+    reply: Reply | None = None
+    with console.status("[dim]thinking[/]", spinner="dots") as status:
+        for event in events:
+            match event:
+                case Loading():
+                    status.update(f"[dim]loading {escape(event.role)} ({escape(event.spec)})[/]")
+                case StepFinished():
+                    show_step(event.step, console)
+                    status.update("[dim]thinking[/]")
+                case ReplyReady():
+                    reply = event.reply
+                case _:
+                    pass
+    assert reply is not None  # a turn that ends without a reply has raised
+    show_reply(reply, console)
+    return reply
+
+
+def split_pictures(line: str) -> tuple[str, list[Path]]:
+    """Take the paths of pictures that exist out of a typed line: `what is this? cat.png`."""
+    try:
+        words: Sequence[str] = shlex.split(line, posix=True)
+    except ValueError:  # an apostrophe, as in "what's this?"
+        words = line.split()
+    paths = [Path(word).expanduser() for word in words]
+    pictures = [path for path in paths if path.suffix.lower() in PICTURES]
+    if not pictures:
+        return line, []
+    return " ".join(word for word, path in zip(words, paths, strict=True) if path not in pictures), pictures
+
+
+def converse(chat: Chat, console: Console) -> None:
+    """Read lines until Ctrl-D or `/quit`; a line may name picture files. Errors end the line, not the conversation."""
+    console.print(f"[dim]{chat.id}: write a request, with picture files where you like; Ctrl-D ends.[/]")
+    waiting: list[Path] = []
+    while True:
+        try:
+            line = console.input("[bold green]> [/]").strip()
+        except (EOFError, KeyboardInterrupt):
+            console.print(f"\n[dim]Kept. Go on with: saccade chat --chat {chat.id}[/]")
+            return
+        if line in {"/quit", "/exit"}:
+            return
+        text, pictures = split_pictures(line)
+        waiting += pictures
+        if not text.strip():
+            if pictures:
+                console.print("[dim]And what would you like to know?[/]")
+            continue
+        try:
+            follow(chat.stream(text, waiting), console)
+        except SaccadeError as error:
+            console.print(f"[red]{escape(error.message)}[/]")
+        except KeyboardInterrupt:
+            console.print("[yellow]Stopped. Nothing that was said is lost.[/]")
+        waiting = []
+
+
+def show_machine(report: dict[str, Any], console: Console) -> None:
+    """Print what `saccade doctor` found: the machine, the models, and what to do next."""
+    device = report["device"]
+    memory = f", {device['memory_gb']} GB" if device["memory_gb"] else ""
+    console.print(f"Python {report['python']}, {report['cores']} cores, {report['memory_gb']} GB of memory")
+    console.print(f"Device: [bold]{device['kind']}[/] ({escape(device['name'])}{memory})", highlight=False)
+    console.print(f"Home: {escape(report['home'])}, {report['disk_gb']} GB free", highlight=False, soft_wrap=True)
+    console.print("Packages: " + ", ".join(f"{name} {version or 'MISSING'}" for name, version in report["packages"].items()))
+    show_models(report, console)
+    if report["ready"]:
+        console.print(f"[green]Ready.[/] The profile {report['profile']!r} can run here.", highlight=False)
+
+
+def show_models(report: dict[str, Any], console: Console) -> None:
+    """Print the models of a profile as a table, and what mends those that are missing."""
+    table = Table("role", "model", "on this machine", title=f"profile {report['profile']}", title_justify="left")
+    for model in report["models"]:
+        there = f"[green]yes[/], {model['megabytes'] or 0} MB" if model["there"] else "[red]no[/]"
+        table.add_row(model["role"], model["spec"], there)
+    console.print(table)
+    for model in report["models"]:
+        if model["problem"]:
+            console.print(f"[yellow]{model['role']}[/]: {escape(model['problem'])}", highlight=False)

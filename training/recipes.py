@@ -1,0 +1,34 @@
+"""The recipes that `saccade train NAME` knows, each in a module that loads when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from ..errors import UserError, suggest
+
+RECIPES = {"clip": ".clip", "controller": ".controller", "detector": ".detector", "sam": ".sam"}
+
+
+class Recipe(Protocol):
+    """What the module of a recipe offers."""
+
+    def train(self, budget: str, out: Path, resume: bool) -> None:
+        """Train, and leave a zoo folder in `out`. Raises KeyboardInterrupt after saving on Ctrl-C."""
+        ...
+
+    def evaluate(self, folder: Path, cases: int) -> dict[str, Any]:
+        """Measure a zoo folder on `cases` held-out cases: name -> figure."""
+        ...
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`.
+
+    Raises:
+        UserError: there is no such recipe.
+    """
+    if name not in RECIPES:
+        raise UserError(f"There is no recipe {name!r}.{suggest(name, RECIPES)}", kind="unknown_recipe")
+    return cast("Recipe", importlib.import_module(RECIPES[name], __package__))
