@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("saccade")))
     profile: str = "bundled"
     controller: str | None = None  # a model spec that replaces the profile's controller
+    sees: bool = False  # the controller can see, and is shown the pictures too (as with openai: vision models)
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1"
     threads: int = Field(default=2, ge=1)  # CPU threads of one expert; more is slower for small models
     max_steps: int = Field(default=8, ge=1)  # model calls in one turn

@@ -51,7 +51,7 @@ def follow(events: Iterable[Event], console: Console) -> Reply:
         for event in events:
             match event:
                 case Loading():
-                    status.update(f"[dim]loading {escape(event.role)} ({escape(event.spec)})[/]")
+                    status.update(f"[dim]loading {escape(event.what)}[/]")
                 case StepFinished():
                     show_step(event.step, console)
                     status.update("[dim]thinking[/]")

@@ -1,4 +1,7 @@
-"""What is kept of a picture and of a region: plain frozen records, no behaviour.
+"""What is kept of a picture and of a region, and the drafts of it: plain frozen records, no behaviour.
+
+A tool returns *drafts* in a `ToolResult`; a workspace writes them down and returns a `Recorded`,
+in which every draft is a `Region` or a `Picture` with its handle.
 
 Handles (`img_1`, `reg_1`) are names inside one conversation; ids (`pic_<12 hex>`,
 `pic_<12 hex>.r3`) are names everywhere else. Boxes are xyxy in pixels of the upright
@@ -11,6 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
 
 Box = tuple[float, float, float, float]
 PictureKind = Literal["given", "crop", "cutout", "edit", "generation"]
@@ -62,3 +68,76 @@ class Region:
     lineage: Lineage = Lineage()
     handle: str | None = None
     image: str | None = None  # the picture's handle, None outside a conversation
+
+
+@dataclass(frozen=True)
+class RegionDraft:
+    """A region as a tool found it, before it has a handle."""
+
+    picture: str  # the picture's id
+    box: Box
+    label: str
+    score: float | None = None
+    mask: np.ndarray | None = None  # (height, width) bool over the whole picture
+
+
+@dataclass(frozen=True)
+class MaskDraft:
+    """A mask for a region that already has a handle."""
+
+    region: str  # the region's handle
+    mask: np.ndarray  # (height, width) bool over the whole picture
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class PictureDraft:
+    """A picture as a tool made it, before it has a handle."""
+
+    image: Image.Image  # RGB, or RGBA where there is transparency
+    kind: PictureKind
+    parent: str | None = None  # the id of the picture or region it was made from
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a run found and made. `facts` is what `Tool.observe` needs besides (JSON values only)."""
+
+    regions: list[RegionDraft] = field(default_factory=list)
+    masks: list[MaskDraft] = field(default_factory=list)
+    pictures: list[PictureDraft] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A `ToolResult` after it was written down: every draft is a record with its handle."""
+
+    regions: list[Region] = field(default_factory=list)  # new ones, in the order of the drafts
+    masked: list[Region] = field(default_factory=list)  # older ones that got a mask
+    pictures: list[Picture] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call that was done and written down, with what the controller was told."""
+
+    id: str
+    turn: int
+    tool: str
+    arguments: dict[str, Any]
+    observation: str
+    ok: bool  # False: the observation tells of a failure
+    recorded: Recorded
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One conversation of one user."""
+
+    id: str  # chat_<12 hex>
+    owner: str
+    title: str
+    created: datetime
+    turns: int  # how many were begun

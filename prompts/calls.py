@@ -67,9 +67,9 @@ def _read_block(rest: str) -> tuple[Call | None, int, str | None]:
     start = len(rest) - len(rest.lstrip())
     try:
         value, end = json.JSONDecoder().raw_decode(rest, start)
-    except (json.JSONDecodeError, RecursionError) as fault:
+    except (ValueError, RecursionError) as fault:  # a ValueError, too: a number with thousands of digits
         block = rest.partition(CLOSE)[0].partition(OPEN)[0]
-        why = fault.msg if isinstance(fault, json.JSONDecodeError) else "nested too deeply"
+        why = fault.msg if isinstance(fault, json.JSONDecodeError) else "nested too deeply, or a number too long"
         return None, len(block), f"A tool call was not valid JSON ({why}): {_short(block)}. {_EXPECTED}"
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         return None, end, f"A tool call has no name: {_short(rest[start:end])}. {_EXPECTED}"

@@ -178,7 +178,8 @@ def _count_form(scene: Scene, rng: random.Random) -> Form:
 
 
 def _none_form(scene: Scene, rng: random.Random) -> Form | None:
-    attributes = changed(dict(_some_of(rng.choice(scene.things), rng)), rng.choice(("color", "shape")), rng)
+    attributes = dict(_some_of(rng.choice(scene.things), rng))
+    attributes = changed(attributes, rng.choice(list(attributes)), rng)
     said = tuple((facet, attributes[facet]) for facet in FACETS if facet in attributes)
     return (Some(said, 0),) if not held_out(attributes) else None
 

@@ -17,6 +17,9 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 SEEDS_PER_SPLIT = 2**30
 
+# What things are drawn from, but for those that a compositional scene takes from `HELD_OUT_PAIRS`.
+COMMON_PAIRS = tuple((shape, color) for shape in SHAPES for color in COLORS if (shape, color) not in HELD_OUT_PAIRS)
+
 
 def split_seed(split: Split, index: int) -> int:
     """The seed of a split's scene number `index`. Splits own disjoint ranges of 2**30 seeds each.
@@ -51,15 +54,3 @@ def word_is_held_out(word: str) -> bool:
 def words_of(split: Split) -> tuple[str, ...]:
     """The words on a split's signs: the held-out ones for "test", all others for "train" and "val"."""
     return tuple(word for word in WORDS if word_is_held_out(word) == (split == "test"))
-
-
-@cache
-def pairs_of(split: Split, *, compositional: bool = False) -> tuple[tuple[str, str], ...]:
-    """The (shape, colour) pairs that a split's scenes draw from, before any are asked for by name.
-
-    `HELD_OUT_PAIRS` are among them only with `compositional=True`, which is for "test" alone: ValueError elsewhere.
-    """
-    if compositional and split != "test":
-        raise ValueError(f"compositional scenes belong to the split 'test', not to {split!r}")
-    every = ((shape, color) for shape in SHAPES for color in COLORS)
-    return tuple(pair for pair in every if compositional or pair not in HELD_OUT_PAIRS)

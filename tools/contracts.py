@@ -10,15 +10,43 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..memory.records import Box, Picture, PictureKind, Region
+from ..memory.records import (
+    Box,
+    MaskDraft,
+    Picture,
+    PictureDraft,
+    Recorded,
+    Region,
+    RegionDraft,
+    ToolResult,
+)
 from ..settings import ModelSpec
+
+__all__ = [
+    "AnyHandle",
+    "Expert",
+    "Experts",
+    "MaskDraft",
+    "Phrase",
+    "PictureDraft",
+    "PictureHandle",
+    "Recorded",
+    "RegionDraft",
+    "RegionHandle",
+    "Tool",
+    "ToolArguments",
+    "ToolContext",
+    "ToolResult",
+    "View",
+    "Workspace",
+]
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -107,55 +135,6 @@ class Workspace(Protocol):
     def open_mask(self, region: Region) -> np.ndarray | None:
         """The region's mask, (height, width) bool over the whole picture, or None."""
         ...
-
-
-@dataclass(frozen=True)
-class RegionDraft:
-    """A region as a tool found it, before it has a handle."""
-
-    picture: str  # the picture's id
-    box: Box
-    label: str
-    score: float | None = None
-    mask: np.ndarray | None = None  # (height, width) bool over the whole picture
-
-
-@dataclass(frozen=True)
-class MaskDraft:
-    """A mask for a region that already has a handle."""
-
-    region: str  # the region's handle
-    mask: np.ndarray  # (height, width) bool over the whole picture
-    score: float | None = None
-
-
-@dataclass(frozen=True)
-class PictureDraft:
-    """A picture as a tool made it, before it has a handle."""
-
-    image: Image.Image  # RGB, or RGBA where there is transparency
-    kind: PictureKind
-    parent: str | None = None  # the id of the picture or region it was made from
-
-
-@dataclass(frozen=True)
-class ToolResult:
-    """What a run found and made. `facts` is what `Tool.observe` needs besides (JSON values only)."""
-
-    regions: list[RegionDraft] = field(default_factory=list)
-    masks: list[MaskDraft] = field(default_factory=list)
-    pictures: list[PictureDraft] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A `ToolResult` after it was written down: every draft is a record with its handle."""
-
-    regions: list[Region] = field(default_factory=list)  # new ones, in the order of the drafts
-    masked: list[Region] = field(default_factory=list)  # older ones that got a mask
-    pictures: list[Picture] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 # Types for arguments. The extra key lets a constrained controller offer only handles that exist.

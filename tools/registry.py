@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, TypeVar
 
-from ..errors import ToolRetry, UserError, suggest
+from ..errors import UserError, suggest
 from .contracts import Expert, Tool
 
 T = TypeVar("T", bound=type[Tool[Any]])
@@ -57,17 +57,6 @@ def all_tools() -> dict[str, Tool[Any]]:
         importlib.import_module(f".{module}", __package__)
     order = {name: place for place, name in enumerate(TOOL_MODULES)}
     return {name: _tools[name]() for name in sorted(_tools, key=lambda name: (order.get(name, len(order)), name))}
-
-
-def find_tool(name: str, tools: dict[str, Tool[Any]]) -> Tool[Any]:
-    """The tool of that name.
-
-    Raises:
-        ToolRetry: there is none; the message suggests one.
-    """
-    if name not in tools:
-        raise ToolRetry(f"There is no tool {name!r}.{suggest(name, tools)}", kind="unknown_tool")
-    return tools[name]
 
 
 def expert_roles() -> list[str]:

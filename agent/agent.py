@@ -1,0 +1,202 @@
+"""`Agent`: the models, the memory and the loop, put together once; `Agent.chat` gives conversations."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+    from ..memory.chats import Chats
+    from ..memory.pictures import PictureStore
+    from ..settings import Profile, Settings
+    from ..tools.contracts import Experts, Tool
+    from .chat import Chat
+
+ME = "me"  # the user where none is named
+
+
+class Agent:
+    """A visual agent: a controller that plans, vision experts that look, and a memory of pictures.
+
+    Args:
+        profile: the models to use, by name ("bundled", "gpu") or as the path of a TOML file; None
+            takes what the settings say, which is "bundled" unless told otherwise.
+        controller: a model spec (`zoo:controller`, `hf:...`, `file:...`, `openai:...`,
+            `script:FILE.json`) or any LangChain chat model, instead of the profile's controller.
+        home: the folder where everything is kept; None takes what the settings say.
+        device: "auto", "cpu", "cuda" or "cuda:1".
+        settings: the other settings; None reads them from the environment (`SACCADE_...`).
+        experts: what answers in place of the profile's experts (for tests).
+        look_again: False cuts regions from the first, small look (for measuring what looking again is worth).
+
+    Nothing is loaded or written before the first request. An agent may be used by several threads;
+    turns of one conversation wait for each other.
+
+    Raises:
+        UserError: there is no such profile, or a spec cannot be read.
+    """
+
+    def __init__(
+        self,
+        profile: str | None = None,
+        *,
+        controller: str | BaseChatModel | None = None,
+        home: Path | str | None = None,
+        device: str | None = None,
+        settings: Settings | None = None,
+        experts: Experts | None = None,
+        look_again: bool | None = None,
+    ) -> None:
+        from ..settings import ModelSpec, Settings
+
+        given = {
+            "profile": profile,
+            "controller": controller if isinstance(controller, str) else None,
+            "home": None if home is None else Path(home),
+            "device": device,
+            "look": None if look_again is None else ("again" if look_again else "once"),
+        }
+        base = settings or Settings()
+        changed = {name: value for name, value in given.items() if value is not None}
+        self.settings = base.model_copy(update=changed)
+        self.profile: Profile = self.settings.chosen
+        self._given_model = None if isinstance(controller, str) else controller
+        self._given_experts = experts
+        if self._given_model is None:
+            ModelSpec.parse(self.profile.models.get("controller", "")) if controller else self.profile.spec("controller")
+        self._lock = threading.RLock()
+        self._turn_locks: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+    def chat(self, user: str | None = None, id: str | None = None, *, out: Path | str | None = None) -> Chat:
+        """Begin a conversation, or go on with an earlier one.
+
+        Args:
+            user: whose it is; "me" for a new one where not given. Users never see each other's pictures.
+            id: the conversation to go on with.
+            out: a folder for what a reply shows: made pictures and evidence are written there too.
+
+        Raises:
+            UserError: there is no conversation of this id, or it is another user's.
+        """
+        from ..memory.workspace import LedgerWorkspace
+        from .chat import Chat
+
+        owner = self._owner(id, user) if id else user or ME
+        chat = id or self.chats.new_id()
+        workspace = LedgerWorkspace(self.store, chat, owner)
+        return Chat(self, workspace, self._turn_lock(chat), None if out is None else Path(out).expanduser())
+
+    def close(self) -> None:
+        """Close the databases. The agent may be used again; it then opens them again."""
+        with self._lock:
+            self.__dict__.pop("graph", None)
+            for name in ("chats", "store"):
+                made = self.__dict__.pop(name, None)
+                if made is not None:
+                    made.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # The parts, each made at its first use
+
+    @cached_property
+    def store(self) -> PictureStore:
+        """The pictures and the ledger."""
+        from ..memory.decode import Limits
+        from ..memory.pictures import PictureStore
+
+        return PictureStore(self.settings.home, limits=Limits.of(self.settings))
+
+    @cached_property
+    def experts(self) -> Experts:
+        """The vision experts: the pool of the profile's models, or what was given."""
+        if self._given_experts is not None:
+            return self._given_experts
+        from ..tools.pool import ExpertPool
+        from .loop import tell_loading
+
+        return ExpertPool(self.profile, self.settings.device, self.settings.threads, listener=tell_loading)
+
+    @cached_property
+    def tools(self) -> dict[str, Tool[Any]]:
+        """The tools that the controller may call, by name."""
+        from ..tools.registry import all_tools
+
+        return all_tools()
+
+    @cached_property
+    def model(self) -> BaseChatModel:
+        """The controller. Raises UserError where its spec leads to nothing."""
+        if self._given_model is not None:
+            return self._given_model
+        from .controllers import load_controller
+
+        return load_controller(self.profile.spec("controller"), self.settings.device, self.settings.threads)
+
+    @cached_property
+    def chats(self) -> Chats:
+        """The conversations that are kept."""
+        from ..memory.chats import Chats
+
+        return Chats(self.settings.home, self.store.ledger)
+
+    @cached_property
+    def graph(self) -> Any:
+        """The compiled loop, the same for every conversation."""
+        with self._lock:
+            if "graph" in self.__dict__:  # another thread was first
+                return self.__dict__["graph"]
+            return self._build()
+
+    def _build(self) -> Any:
+        from .. import prompts
+        from .loop import TurnRules, build_graph, tool_schemas
+
+        ours = getattr(self.model, "_llm_type", "") == "saccade-local"
+        rules = TurnRules(
+            max_steps=self.settings.max_steps,
+            max_repeats=self.settings.max_repeats,
+            sees=self.settings.sees,
+            takes_handles=ours,
+        )
+        schemas = tool_schemas(self.tools, lambda name: prompts.load(f"tools/{name}"), keep_handles=ours)
+        # The bundled controller was trained without a system message: what it says it learned from traces.
+        bundled = self._given_model is None and self.profile.spec("controller").scheme == "zoo"
+        return build_graph(self.model, schemas, rules, self.chats.checkpointer(), None if bundled else prompts.load("system"))
+
+    def _owner(self, chat: str, user: str | None) -> str:
+        from ..memory.rows import unknown_chat
+
+        rows = self.store.ledger.read("SELECT owner FROM chats WHERE id = ?", (chat,))
+        if not rows or user not in (None, rows[0]["owner"]):
+            raise unknown_chat(chat)
+        return rows[0]["owner"]
+
+    def _turn_lock(self, chat: str) -> Any:
+        with self._lock:
+            lock = self._turn_locks.get(chat)
+            if lock is None:
+                lock = self._turn_locks[chat] = TurnLock()
+            return lock
+
+
+class TurnLock:
+    """A lock that can be referred to weakly: one a conversation, as long as somebody holds the conversation."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,259 @@
+"""`Chat`: one conversation. A turn is sent, streamed, cancelled, and gone on with after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import dataclasses
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
+
+from ..errors import UserError
+from ..memory.decode import Source
+from ..memory.workspace import LedgerWorkspace
+from ..tools.runner import ToolRunner
+from .evidence import draw_evidence
+from .events import Event, ReplyReady, TextDelta
+from .loop import TurnCancelled, TurnContext, step_of, tool_message
+from .messages import request_text, split_request, turn_start, unanswered
+from .reply import Reply, Step, cited_regions
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+STOPPED = "I was stopped before I had an answer."
+NOT_DONE = "This call was not done: the turn was stopped before it."
+WARNED = {"tool_retry", "unknown_tool", "bad_arguments", "unknown_handle", "repeated_call"}  # the controller's own affair
+
+_END = object()
+
+
+class Chat:
+    """A conversation that lasts: everything of a finished turn is on disk when its reply comes back.
+
+    Made by `Agent.chat`. One turn runs at a time; a second `send` waits for the first. A turn that a
+    crash cut off is finished by the next `send`, or by `resume`.
+    """
+
+    def __init__(self, agent: Agent, workspace: LedgerWorkspace, lock: Any, out: Path | None = None) -> None:
+        self._agent = agent
+        self._workspace = workspace
+        self._lock = lock
+        self._out = out
+        self._settled = False  # whether it is known that no turn was cut off
+        self._runner = ToolRunner(
+            agent.tools, workspace, agent.experts, look_again=agent.settings.look == "again"
+        )
+        # One worker: parallel calls of one turn are done in the order in which the controller wrote
+        # them, so their handles do not depend on which thread was faster.
+        self._config: Any = {"configurable": {"thread_id": workspace.chat}, "max_concurrency": 1}
+
+    @property
+    def id(self) -> str:
+        """The id by which `Agent.chat(id=...)` finds the conversation again, in any process."""
+        return self._workspace.chat
+
+    @property
+    def user(self) -> str:
+        """Whose conversation it is."""
+        return self._workspace.owner
+
+    @property
+    def history(self) -> list[tuple[str, str]]:
+        """What was said, oldest first: ("user" or "agent", text)."""
+        said: list[tuple[str, str]] = []
+        for message in self._messages():
+            if isinstance(message, HumanMessage):
+                said.append(("user", split_request(message.text)[1]))
+            elif isinstance(message, AIMessage) and not message.tool_calls:
+                said.append(("agent", message.text))
+        return said
+
+    def send(self, text: str, images: Sequence[Source] | Source = ()) -> Reply:
+        """Ask, and wait for the reply.
+
+        Args:
+            text: the request, in plain words.
+            images: pictures that come with it: paths, bytes or Pillow images. All are taken in, or none.
+
+        Raises:
+            UserError: the request is empty (kind "empty_request"), a picture cannot be taken in, or the
+                controller cannot be loaded; nothing was written then.
+        """
+        return self._turn(text, images, None, threading.Event())
+
+    def stream(self, text: str, images: Sequence[Source] | Source = ()) -> Iterator[Event]:
+        """Ask, and follow the turn as it happens; the last event is `ReplyReady`.
+
+        Closing the iterator early (a `break`) cancels the turn: what was done stays, the rest is not done.
+        Takes and raises what `send` does.
+        """
+        events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        cancelled = threading.Event()
+        worker = self._start(text, images, events.put, cancelled)
+        try:
+            while (event := events.get()) is not _END:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            cancelled.set()
+            worker.join()
+
+    async def astream(self, text: str, images: Sequence[Source] | Source = ()) -> AsyncIterator[Event]:
+        """As `stream`, for asyncio; the turn itself runs in a thread. Cancelling the task cancels the turn."""
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Any] = asyncio.Queue()
+
+        def put(event: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody listens any more
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+        cancelled = threading.Event()
+        worker = self._start(text, images, put, cancelled)
+        try:
+            while (event := await events.get()) is not _END:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            cancelled.set()
+            await asyncio.to_thread(worker.join)
+
+    def resume(self) -> Reply | None:
+        """Finish the turn that a crash cut off, and give its reply; None where there is none."""
+        with self._lock:
+            return self._settle()
+
+    # One turn
+
+    def _start(
+        self, text: str, images: Any, put: Callable[[Any], None], cancelled: threading.Event
+    ) -> threading.Thread:
+        def work() -> None:
+            try:
+                put(ReplyReady(self._turn(text, images, put, cancelled)))
+            except BaseException as error:  # it is raised again where the events are read
+                put(error)
+            finally:
+                put(_END)
+
+        worker = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+        worker.start()
+        return worker
+
+    def _turn(
+        self, text: str, images: Any, emit: Callable[[Event], None] | None, cancelled: threading.Event
+    ) -> Reply:
+        if not text.strip():
+            raise UserError("The request is empty: say what you want to know.", kind="empty_request")
+        sources = [images] if isinstance(images, str | bytes | Path) or not isinstance(images, Sequence) else images
+        graph = self._agent.graph  # a controller that cannot be loaded is told before anything is written
+        with self._lock:
+            self._settle()
+            number, pictures = self._workspace.begin_turn(sources)
+            named = [(str(picture.handle), picture.size) for picture in pictures]
+            asked = HumanMessage(content=request_text(text.strip(), named))
+            self._settled = False
+            messages = self._run(graph, {"messages": [asked]}, TurnContext(self._runner, number, emit, cancelled))
+            self._settled = True
+            return self._reply(messages, number)
+
+    def _run(self, graph: Any, given: Any, turn: TurnContext) -> list[BaseMessage]:
+        """Run the graph to its end; a turn that fails or is cancelled is closed, so that nothing hangs."""
+        options: dict[str, Any] = {"config": self._config, "context": turn, "durability": "sync"}
+        try:
+            if turn.emit is None:
+                return graph.invoke(given, **options)["messages"]
+            messages: list[BaseMessage] = []
+            for mode, data in graph.stream(given, stream_mode=["messages", "values"], **options):
+                if mode == "values":
+                    messages = data["messages"]
+                elif isinstance(data[0], AIMessageChunk | AIMessage) and data[0].text:
+                    turn.emit(TextDelta(data[0].text))
+            return messages
+        except (Exception, KeyboardInterrupt):
+            with contextlib.suppress(Exception):  # the first error is the one to tell
+                self._close_turn()
+            raise
+
+    def _settle(self) -> Reply | None:
+        """Finish a turn that another process left in the middle, or, where that fails, close it."""
+        if self._settled:
+            return None
+        graph = self._agent.graph
+        reply = None
+        if graph.get_state(self._config).next:
+            number = self._workspace.turn
+            with contextlib.suppress(Exception):  # `_run` has closed the turn then; the new one goes on
+                reply = self._reply(self._run(graph, None, TurnContext(self._runner, number)), number)
+        if unanswered(self._messages()):
+            self._close_turn()
+        self._settled = True
+        return reply
+
+    def _close_turn(self) -> None:
+        """End a turn without its answer: every call gets its observation, and the conversation can go on."""
+        graph = self._agent.graph
+        state = graph.get_state(self._config)
+        messages = state.values.get("messages", [])
+        if not messages or (not state.next and not unanswered(messages)):
+            return
+        answers: list[BaseMessage] = []
+        for call in unanswered(messages):
+            done = self._workspace.call(str(call["id"]))
+            answers.append(
+                tool_message(call, done.observation, ok=done.ok) if done else tool_message(call, NOT_DONE, ok=False)
+            )
+        graph.update_state(self._config, {"messages": [*answers, AIMessage(content=STOPPED)]}, as_node="model")
+        self._settled = True
+
+    def _messages(self) -> list[BaseMessage]:
+        return self._agent.graph.get_state(self._config).values.get("messages", [])
+
+    # The reply
+
+    def _reply(self, messages: list[BaseMessage], number: int) -> Reply:
+        turn = messages[turn_start(messages) :]
+        observed = {message.tool_call_id: message for message in turn if isinstance(message, ToolMessage)}
+        steps: list[Step] = []
+        warnings: list[str] = []
+        made = False
+        for message in turn:
+            if not isinstance(message, AIMessage):
+                continue
+            for place, call in enumerate(message.tool_calls):
+                seen = observed[str(call["id"])]
+                steps.append(step_of(message.text if place == 0 else "", call, seen))
+                facts = seen.artifact or {}
+                made = made or bool(facts.get("pictures"))
+                if seen.status == "error" and facts.get("kind") not in {None, *WARNED}:
+                    warnings.append(seen.text)
+        text = messages[-1].text
+        regions = cited_regions(text, self._workspace.handles("region"), self._workspace.region) if "reg_" in text else ()
+        images = tuple(self._workspace.pictures_of_turn(number)) if made else ()
+        evidence = draw_evidence(self._workspace, regions, self._place(number)) if regions else None
+        if self._out is not None:
+            images = tuple(_export(picture, self._out) for picture in images)
+        return Reply(text, images, regions, evidence, tuple(steps), self.id, tuple(dict.fromkeys(warnings)))
+
+    def _place(self, number: int) -> Path:
+        if self._out is not None:
+            return self._out / f"evidence_{number}.png"
+        return Path(self._agent.settings.home).expanduser() / "evidence" / self.id / f"turn_{number}.png"
+
+
+def _export(picture: Any, folder: Path) -> Any:
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"{picture.handle}.png"
+    copy.write_bytes(picture.path.read_bytes())
+    return dataclasses.replace(picture, path=copy)
+
+
+__all__ = ["Chat", "TurnCancelled"]

@@ -1,0 +1,193 @@
+"""The grammar of one assistant turn: what a constrained local model can write, and nothing else.
+
+A turn is free text, then up to three tool calls; or just text, which is the answer. Each call is
+one of the registered tools with arguments that fit its JSON Schema; a handle is one of those that
+the conversation has. So a small model cannot misspell a tool, invent an argument or name a region
+that is not there, and most of what it would have to copy is forced (llguidance gives the forced
+tokens in one go). The format is that of `prompts.calls`; the mask and the parser are llguidance's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..prompts.calls import CLOSE, MAX_CALLS, OPEN
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
+
+JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+MAX_STRING = 120  # characters, where a schema has no bound
+MAX_ITEMS = 20
+MAX_NUMBER = 10_000
+NUMBER_STEP = 0.01  # without it, a number could have digits without end
+NOISE = {"title", "description", "default", "x-handle", "$defs"}
+
+
+def narrow(schema: Mapping[str, Any], handles: Sequence[str]) -> dict[str, Any] | None:
+    """A JSON Schema for the grammar: bounded everywhere, handles replaced by those that exist.
+
+    Args:
+        schema: as pydantic makes it; "x-handle": "picture", "region" or "any" marks a handle.
+        handles: the conversation's handles, `img_N` and `reg_N`.
+
+    Returns:
+        The narrowed schema, or None where no value fits (a handle is needed and there is none).
+    """
+    return _narrow(dict(schema), handles, schema.get("$defs", {}))
+
+
+def _narrow(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "$ref" in schema:
+        return _narrow(named[schema["$ref"].rpartition("/")[2]], handles, named)
+    if "x-handle" in schema:
+        prefix = {"picture": "img_", "region": "reg_"}.get(schema["x-handle"], "")
+        fitting = [handle for handle in handles if handle.startswith(prefix)]
+        return {"enum": fitting} if fitting else None
+    if "anyOf" in schema:
+        several = [_narrow(one, handles, named) for one in schema["anyOf"]]
+        fitting = [one for one in several if one is not None]
+        return {"anyOf": fitting} if len(fitting) > 1 else (fitting[0] if fitting else None)
+    if "enum" in schema or "const" in schema:
+        return {key: value for key, value in schema.items() if key in {"enum", "const"}}
+    kind = schema.get("type")
+    if kind == "object" or "properties" in schema:
+        return _object(schema, handles, named)
+    if kind == "array":
+        return _array(schema, handles, named)
+    small = {key: value for key, value in schema.items() if key not in NOISE}
+    if kind == "string":
+        small.setdefault("maxLength", MAX_STRING)
+    elif kind in {"integer", "number"}:
+        if not small.keys() & {"minimum", "exclusiveMinimum"}:
+            small["minimum"] = -MAX_NUMBER
+        if not small.keys() & {"maximum", "exclusiveMaximum"}:
+            small["maximum"] = MAX_NUMBER
+        if kind == "number":
+            small.setdefault("multipleOf", NUMBER_STEP)
+    return small
+
+
+def _object(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
+    required = schema.get("required", [])
+    properties: dict[str, Any] = {}
+    for name, one in schema.get("properties", {}).items():
+        if name not in required:
+            one = _without_null(one)  # leaving an argument out says the same as null
+        narrowed = _narrow(one, handles, named)
+        if narrowed is not None:
+            properties[name] = narrowed
+        elif name in required:
+            return None
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def _array(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
+    small: dict[str, Any] = {"type": "array", "minItems": schema.get("minItems", 0)}
+    small["maxItems"] = schema.get("maxItems", max(MAX_ITEMS, small["minItems"]))
+    if "prefixItems" in schema:
+        items = [_narrow(one, handles, named) for one in schema["prefixItems"]]
+        if any(item is None for item in items):
+            return None
+        small["prefixItems"] = items
+        small["maxItems"] = min(small["maxItems"], len(items))
+        return small
+    item = _narrow(schema.get("items", {"type": "string"}), handles, named)
+    if item is None:
+        return None if small["minItems"] else small | {"maxItems": 0}
+    return small | {"items": item}
+
+
+def _without_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "anyOf" not in schema:
+        return schema
+    return {**schema, "anyOf": [one for one in schema["anyOf"] if one.get("type") != "null"]}
+
+
+def turn_grammar(
+    tools: Iterable[Mapping[str, Any]],
+    handles: Sequence[str],
+    *,
+    tokens: Iterable[str] = (),
+    max_text: int = 400,
+    max_calls: int = MAX_CALLS,
+) -> str:
+    """The Lark grammar (llguidance's dialect) of one assistant turn.
+
+    Args:
+        tools: in OpenAI's form, `{"type": "function", "function": {"name", "parameters"}}`. A tool
+            that needs a handle of a kind that does not exist is left out.
+        handles: the conversation's handles.
+        tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
+        max_text: how many characters the thought, or the answer, may have.
+        max_calls: how many calls one turn may make.
+    """
+    own = set(tokens)
+    opening = OPEN if OPEN in own else json.dumps(OPEN)
+    closing = CLOSE if CLOSE in own else json.dumps(CLOSE)
+    rules: list[str] = []
+    for tool in tools:
+        function = tool["function"]
+        arguments = narrow(function.get("parameters") or {"type": "object", "properties": {}}, handles)
+        if arguments is None:
+            continue
+        schema = {
+            "type": "object",
+            "properties": {"name": {"const": function["name"]}, "arguments": arguments},
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+            "x-guidance": JSON_STYLE,
+        }
+        rules.append(f'call_{len(rules)}: {opening} "\\n" %json {json.dumps(schema)} "\\n" {closing}')
+    # No "<" in free text, so that a call can only be written as a call; no control characters.
+    text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{max_text - 1}}}/"
+    if not rules:
+        return f"%llguidance {{}}\nstart: TEXT\n{text}\n"
+    several = "call"
+    for _ in range(max_calls - 1):
+        several = f'call ("\\n" {several})?'
+    names = " | ".join(f"call_{index}" for index in range(len(rules)))
+    head = ["%llguidance {}", "start: TEXT calls? | calls", f"calls: {several}", f"call: {names}", text]
+    return "\n".join([*head, *rules]) + "\n"
+
+
+class GrammarCache:
+    """Compiled grammars of one tokenizer; `matcher` gives a fresh copy, which costs microseconds.
+
+    Args:
+        tokenizer: llguidance's view of the tokenizer.
+        tokens: which of the call markers are tokens of their own.
+        size: how many grammars are kept; the least recently used one goes.
+    """
+
+    def __init__(self, tokenizer: LLTokenizer, tokens: Iterable[str] = (), size: int = 32) -> None:
+        self.tokenizer = tokenizer
+        self.tokens = tuple(tokens)
+        self.size = size
+        self._kept: OrderedDict[tuple[str, tuple[str, ...], int], LLMatcher] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def matcher(self, tools: Sequence[Mapping[str, Any]], handles: Sequence[str], max_text: int = 400) -> LLMatcher:
+        """A matcher at the start of a turn.
+
+        Raises:
+            ValueError: a tool's schema has something that the grammar cannot say.
+        """
+        key = (json.dumps([tool["function"] for tool in tools], sort_keys=True), tuple(handles), max_text)
+        if key not in self._kept:
+            from llguidance import LLMatcher
+
+            text = turn_grammar(tools, handles, tokens=self.tokens, max_text=max_text)
+            made = LLMatcher(self.tokenizer, LLMatcher.grammar_from_lark(text), log_level=0)
+            if made.is_error():
+                raise ValueError(f"no grammar for these tools: {made.get_error()}")
+            self._kept[key] = made
+            if len(self._kept) > self.size:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key].deep_copy()

@@ -1,0 +1,241 @@
+"""The agent loop: LangChain's `create_agent` with one middleware of ours.
+
+All our rules sit in two hooks, `wrap_model_call` and `wrap_tool_call`: they cost no graph step and no
+checkpoint. What a turn needs (the conversation's runner, who listens) comes in as the graph's
+runtime context, which is never saved; messages hold words and handles only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.prebuilt.tool_node import ToolCallRequest
+
+from ..tools.contracts import Tool
+from ..tools.pool import PoolEvent
+from ..tools.runner import ToolRunner
+from .events import Event, Loading, StepFinished, StepStarted
+from .messages import call_ids, calls_of_turn, same_call, turn_start
+from .reply import Step
+from .sight import show_pictures
+
+LIMIT_TEXT = "I stopped after {steps} steps without an answer. Ask for less at once, or raise `max_steps`."
+EMPTY_TEXT = "I have no answer to that."
+REPEAT_TEXT = (
+    "This very call was already made {times} times in this turn, and its result will not change. "
+    "Use what was observed, call something else, or answer."
+)
+
+
+# Who hears of models that load in this thread: the pool is shared by all conversations.
+_listener: ContextVar[Callable[[Event], None] | None] = ContextVar("listener", default=None)
+
+
+def tell_loading(event: PoolEvent) -> None:
+    """Pass on, to the turn that waits for it, that an expert is being loaded."""
+    emit = _listener.get()
+    if emit is not None and event.stage == "loading":
+        emit(Loading(f"{event.role} {event.spec}"))
+
+
+class TurnCancelled(Exception):  # noqa: N818  (it is a request of the caller, not an error)
+    """The person who asked does not want the turn any more."""
+
+
+@dataclass
+class TurnContext:
+    """What one turn needs and no checkpoint keeps."""
+
+    runner: ToolRunner
+    number: int  # the turn, counted from 1
+    emit: Callable[[Event], None] | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Stop here if the turn was cancelled. Raises TurnCancelled."""
+        if self.cancelled.is_set():
+            raise TurnCancelled
+
+
+class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
+    """Limits, handles for constrained models, pictures for models that can see, and every tool call.
+
+    Args:
+        max_steps: how often a turn may ask the model with tools; then it is asked once more without.
+        max_repeats: how often the very same call may be made in one turn.
+        sees: whether the controller is shown the pictures (a transient message, never saved).
+        takes_handles: whether the model takes the conversation's handles (`LocalChatModel` does).
+    """
+
+    def __init__(self, *, max_steps: int, max_repeats: int, sees: bool = False, takes_handles: bool = False) -> None:
+        super().__init__()
+        self.max_steps = max_steps
+        self.max_repeats = max_repeats
+        self.sees = sees
+        self.takes_handles = takes_handles
+
+    def wrap_model_call(
+        self, request: ModelRequest[TurnContext], handler: Callable[[ModelRequest[TurnContext]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Ask the model, within the limits of a turn."""
+        turn = request.runtime.context
+        turn.check()
+        messages = request.messages
+        steps = sum(isinstance(message, AIMessage) for message in messages[turn_start(messages) :])
+        last = steps >= self.max_steps
+        changes: dict[str, Any] = {}
+        if last:
+            changes["tools"] = []
+        elif self.takes_handles:
+            changes["model_settings"] = {"handles": turn.runner.workspace.handles()}
+        if self.sees:
+            changes["messages"] = show_pictures(messages, turn.runner.workspace)
+        if turn.emit and not getattr(request.model, "ready", True):
+            turn.emit(Loading(f"controller {getattr(request.model, 'spec', '')}"))
+        response = handler(request.override(**changes) if changes else request)
+        answer = response.result[0]
+        assert isinstance(answer, AIMessage)
+        if last and (answer.tool_calls or answer.invalid_tool_calls):
+            return ModelResponse([AIMessage(content=LIMIT_TEXT.format(steps=steps), id=answer.id)])
+        mended = mend(answer, messages)
+        return response if mended is answer else ModelResponse([mended])
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> ToolMessage:
+        """Run one call through the conversation's `ToolRunner`; whatever fails is an observation."""
+        turn: TurnContext = request.runtime.context
+        turn.check()
+        call = request.tool_call
+        messages: list[BaseMessage] = request.state["messages"]
+        writer = messages[-1]
+        thought = writer.text if isinstance(writer, AIMessage) and writer.tool_calls[0]["id"] == call["id"] else ""
+        if turn.emit:
+            turn.emit(StepStarted(str(call["id"]), call["name"], call["args"], thought))
+        message = self._run(turn, call, messages)
+        if turn.emit:
+            turn.emit(StepFinished(str(call["id"]), step_of(thought, call, message)))
+        return message
+
+    def _run(self, turn: TurnContext, call: Any, messages: list[BaseMessage]) -> ToolMessage:
+        same, made = same_call(call), 0
+        for earlier in calls_of_turn(messages):
+            if earlier["id"] == call["id"]:
+                break
+            made += same_call(earlier) == same
+        if made >= self.max_repeats:
+            return tool_message(call, REPEAT_TEXT.format(times=made), ok=False, kind="repeated_call")
+        token = _listener.set(turn.emit)
+        try:
+            seen = turn.runner.run(str(call["id"]), call["name"], call["args"], turn.number)
+        finally:
+            _listener.reset(token)
+        pictures = [picture.handle for picture in seen.recorded.pictures]
+        return tool_message(call, seen.text, ok=seen.ok, kind=seen.kind, seconds=seen.seconds, pictures=pictures)
+
+
+def tool_message(
+    call: Any,
+    text: str,
+    *,
+    ok: bool,
+    kind: str | None = None,
+    seconds: float = 0.0,
+    pictures: Sequence[str | None] = (),
+) -> ToolMessage:
+    """An observation as a message. What the reply needs besides the words is in its artifact: JSON values only."""
+    return ToolMessage(
+        content=text,
+        name=call["name"],
+        tool_call_id=call["id"],
+        status="success" if ok else "error",
+        artifact={"seconds": round(seconds, 4), "pictures": list(pictures), "kind": kind},
+    )
+
+
+def step_of(thought: str, call: Any, message: ToolMessage) -> Step:
+    """A call and its observation as the reply shows them."""
+    facts = message.artifact or {}
+    return Step(thought, call["name"], call["args"], message.text, facts.get("seconds", 0.0), message.status != "error")
+
+
+def mend(answer: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
+    """Make a model's message fit to go on with; almost always it is given back as it is.
+
+    A call that was no valid JSON becomes a call whose wrong arguments the runner will answer; ids
+    that are missing or were used before are replaced; an empty answer gets words.
+    """
+    if answer.invalid_tool_calls:
+        broken = [
+            {"name": one["name"] or "unknown", "args": {"malformed": (one["args"] or "")[:200]}, "id": one["id"]}
+            for one in answer.invalid_tool_calls
+        ]
+        several = [*answer.tool_calls, *({**one, "type": "tool_call"} for one in broken)]
+        answer = AIMessage(content=answer.content, tool_calls=several, id=answer.id)
+    if not answer.tool_calls:
+        return answer if answer.text.strip() else answer.model_copy(update={"content": EMPTY_TEXT})
+    used = {one["id"] for message in messages if isinstance(message, AIMessage) for one in message.tool_calls}
+    own = [one["id"] for one in answer.tool_calls]
+    if all(own) and len(set(own)) == len(own) and used.isdisjoint(own):
+        return answer
+    fresh = call_ids(messages, len(own))
+    renamed = [{**one, "id": f"{id}_again" if id in used else id} for one, id in zip(answer.tool_calls, fresh, strict=True)]
+    return answer.model_copy(update={"tool_calls": renamed})
+
+
+def tool_schemas(tools: Mapping[str, Tool[Any]], describe: Callable[[str], str], *, keep_handles: bool) -> list[dict[str, Any]]:
+    """The tools in OpenAI's form, as `bind_tools` of every chat model takes them.
+
+    Args:
+        tools: by name.
+        describe: gives the description of a tool by its name.
+        keep_handles: keep the "x-handle" marks of the arguments, which only our grammar understands.
+    """
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": name,
+                "description": describe(name),
+                "parameters": _clean(tool.Arguments.model_json_schema(), keep_handles),
+            },
+        }
+        for name, tool in tools.items()
+    ]
+
+
+def _clean(value: Any, keep_handles: bool) -> Any:
+    if isinstance(value, dict):
+        dropped = {"title"} if keep_handles else {"title", "x-handle"}
+        return {
+            key: _clean(inner, keep_handles)
+            for key, inner in value.items()
+            if key not in dropped or not isinstance(inner, str)
+        }
+    return [_clean(inner, keep_handles) for inner in value] if isinstance(value, list) else value
+
+
+def build_graph(
+    model: BaseChatModel,
+    tools: list[dict[str, Any]],
+    rules: TurnRules,
+    checkpointer: BaseCheckpointSaver[Any],
+    system_prompt: str | None,
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The compiled loop. Tools are given as schemas only: the middleware runs every call itself."""
+    return create_agent(
+        model,
+        tools,
+        system_prompt=system_prompt,
+        middleware=[rules],
+        context_schema=TurnContext,
+        checkpointer=checkpointer,
+    )

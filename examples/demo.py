@@ -1,0 +1,60 @@
+"""A conversation about real PNG files, every step shown: run it with `make demo`.
+
+It draws two pictures of the world that the bundled models know, from seeds on which none of them was
+trained, saves them as PNG files, and asks about them. Nothing that follows knows the truth about them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from saccade import Agent
+from saccade.connectors.terminal import follow
+from saccade.scenes.render import render
+from saccade.scenes.sample import sample_scene
+from saccade.scenes.splits import split_seed
+
+TABLE = split_seed("test", 7)
+STREET = split_seed("test", 21)
+
+CONVERSATION = (
+    ("A count", "How many cars are there?", ("table.png",)),
+    ("Is there one?", "Is there a purple mug?", ()),
+    ("Where is it?", "Where is the umbrella?", ()),
+    ("A cut-out", "Cut out the biggest thing", ()),
+    ("Two tools", "What colour is the key?", ()),
+    ("A second look at a region", "What is the small thing made of?", ()),
+    ("A follow-up", "And where is it?", ()),
+    ("A second picture", "Are there more stars than hearts?", ("street.png",)),
+    ("What no tool can do", "Book me a table for two tonight.", ()),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where the pictures go")
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    for name, seed in (("table.png", TABLE), ("street.png", STREET)):
+        render(sample_scene(seed, "test"), 512).image.save(out / name)
+
+    console = Console()
+    evidence = None
+    with Agent(home=out / "home") as agent:
+        chat = agent.chat(user="demo")
+        for title, request, images in CONVERSATION:
+            console.rule(f"[bold]{title}")
+            files = "".join(f" [magenta]{out / name}[/]" for name in images)
+            console.print(f"[bold green]>[/] {request}{files}")
+            reply = follow(chat.stream(request, [out / name for name in images]), console)
+            if reply.evidence is not None:
+                evidence = reply.copy_to(out).evidence
+    console.rule()
+    print(f"Evidence: {evidence}")
+
+
+if __name__ == "__main__":
+    main()

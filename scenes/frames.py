@@ -1,0 +1,156 @@
+"""Sentence frames for questions: intent -> family -> frames. A family shares its head verb and its build.
+
+Slots: {things} "red cubes", {a} "a red cube", {one} "red cube", {the} "the red cube"; {other} and {others}
+are the second side of a comparison; {facet} is a word for what is asked. Whole families are held out: no
+question in training is ever worded by one of HELD_OUT.
+"""
+
+from __future__ import annotations
+
+Frames = dict[str, dict[str, tuple[str, ...]]]
+
+FACET_WORDS = {
+    "color": ("colour", "color", "hue"),
+    "material": ("material", "kind of material"),
+    "shape": ("shape", "form"),
+    "size": ("size",),
+}
+
+# Families that ask for any facet of one thing.
+_FACET_FRAMES: dict[str, tuple[str, ...]] = {
+    "what is": ("What {facet} is {the}?", "Which {facet} is {the}?", "{the} is what {facet}?"),
+    "the of": ("What is the {facet} of {the}?", "What's the {facet} of {the}?"),
+    "tell": ("Tell me the {facet} of {the}.", "Tell me what {facet} {the} is.", "Say what {facet} {the} is."),
+    "have": ("What {facet} does {the} have?", "Which {facet} does {the} have?"),
+    "can you": ("Can you tell me the {facet} of {the}?", "Can you say what {facet} {the} is?"),
+    "know": ("I want to know the {facet} of {the}.", "I'd like to know what {facet} {the} is."),
+    "name": ("Name the {facet} of {the}.", "Give the {facet} of {the}."),
+    "there is": ("There is {a}; what {facet} is it?", "There is {a}. What is its {facet}?"),
+    "look": ("Look at {the}: what {facet} is it?", "Look for {the} and give me its {facet}."),
+    "identify": ("Identify the {facet} of {the}.", "Determine what {facet} {the} is."),
+    "would": ("What {facet} would you say {the} is?", "What would you call the {facet} of {the}?"),
+    "considering": ("As for {the}, what {facet} is it?", "Concerning {the}: which {facet}?"),
+}
+_FACET_HELD_OUT = ("identify", "would", "considering", "there is")
+
+FRAMES: Frames = {
+    "count": {
+        "how many are": ("How many {things} are there?", "How many {things} are in the picture?"),
+        "how many see": ("How many {things} can you see?", "How many {things} do you see here?"),
+        "number": ("What number of {things} are there?", "What is the number of {things}?"),
+        "count": ("Count the {things}.", "Count all {things}, please.", "Please count the {things} in this picture."),
+        "tell": ("Tell me how many {things} there are.", "Tell me the number of {things}."),
+        "there are": ("There are how many {things}?", "In this picture there are how many {things}?"),
+        "can you": ("Can you count the {things}?", "Can you tell me how many {things} there are?"),
+        "know": ("I want to know how many {things} there are.", "I'd like to know the number of {things}."),
+        "have": ("How many {things} do we have?", "How many {things} does the picture have?"),
+        "show": ("How many {things} does the image show?", "How many {things} are shown?"),
+        "amount": ("Give the count of {things}.", "Work out the total of {things}."),
+        "appear": ("How many {things} appear here?", "In total, how many {things} appear?"),
+        "find": ("How many {things} could one find in this scene?", "If you look around, how many {things} turn up?"),
+    },
+    "exist": {
+        "is there": ("Is there {a}?", "Is there {a} in the picture?"),
+        "are there": ("Are there any {things}?", "Are there any {things} here?"),
+        "see": ("Do you see {a}?", "Can you see any {things}?"),
+        "contain": ("Does the picture contain {a}?", "Does the image contain any {things}?"),
+        "tell": ("Tell me whether there is {a}.", "Tell me if there are any {things}."),
+        "have": ("Do we have {a} here?", "Does this scene have any {things}?"),
+        "check": ("Check whether there is {a}.", "Check if there are {things}."),
+        "know": ("I want to know if there is {a}.", "I'd like to know whether there are any {things}."),
+        "find": ("Can {a} be found in the picture?", "Could I find any {things} here?"),
+        "visible": ("Is {a} visible?", "Are any {things} visible?"),
+        "show": ("Does the picture show {a}?", "Are any {things} shown?"),
+    },
+    "place": {
+        "where": ("Where is {the}?", "Where's {the}?", "Where in the picture is {the}?"),
+        "part": ("In which part of the picture is {the}?", "What part of the image holds {the}?"),
+        "tell": ("Tell me where {the} is.", "Say where {the} is."),
+        "find": ("Where can I find {the}?", "Where do I find {the}?"),
+        "located": ("Where is {the} located?", "Where does {the} lie?"),
+        "know": ("I want to know where {the} is.", "I'd like to know the place of {the}."),
+        "position": ("What is the position of {the}?", "Give the position of {the}."),
+        "whereabouts": ("Whereabouts is {the}?", "Point me to {the}: where is it?"),
+        "look": ("Where should I look for {the}?", "Where must one look to see {the}?"),
+    },
+    "color": _FACET_FRAMES,
+    "material": _FACET_FRAMES
+    | {
+        "made of": ("What is {the} made of?", "What's {the} made from?", "{the} is made of what?"),
+        "consist": ("What does {the} consist of?", "Of what is {the} made?"),
+    },
+    "shape": _FACET_FRAMES | {"what thing": ("What is {the}?", "What sort of object is {the}?")},
+    "size": _FACET_FRAMES
+    | {
+        "how big": ("How big is {the}?", "How large is {the}?"),
+        "or": ("Is {the} small or large?", "Is {the} big or small?", "Would one call {the} large or small?"),
+    },
+    "read": {
+        "say": ("What does the sign beside {the} say?", "What does the sign by {the} say?"),
+        "word": ("What word is beside {the}?", "Which word is on the sign of {the}?"),
+        "read": ("Read the sign beside {the}.", "Read me the word next to {the}."),
+        "written": ("What is written beside {the}?", "What is written on the sign of {the}?"),
+        "tell": ("Tell me the word beside {the}.", "Tell me what the sign near {the} says."),
+        "spell": ("What does the text near {the} spell?", "Spell out the sign beside {the}."),
+        "letters": ("Which letters stand on the sign by {the}?", "What letters are next to {the}?"),
+    },
+    "same": {
+        "same as": (
+            "Is {the} the same {facet} as {other}?",
+            "Is the {facet} of {the} the same as the {facet} of {other}?",
+        ),
+        "do have": ("Do {the} and {other} have the same {facet}?", "Does {the} have the same {facet} as {other}?"),
+        "are": ("Are {the} and {other} the same {facet}?", "Are {the} and {other} of the same {facet}?"),
+        "tell": ("Tell me whether {the} and {other} have the same {facet}.",),
+        "match": ("Does the {facet} of {the} match that of {other}?", "Do {the} and {other} match in {facet}?"),
+        "share": ("Do {the} and {other} share their {facet}?", "Is their {facet} shared by {the} and {other}?"),
+        "equal": ("Is {the} equal in {facet} to {other}?", "Compare {the} with {other}: one {facet}?"),
+    },
+    "equal": {
+        "as many": ("Are there as many {things} as {others}?", "Are there exactly as many {things} as {others}?"),
+        "same number": (
+            "Is the number of {things} the same as the number of {others}?",
+            "Are there the same number of {things} and {others}?",
+        ),
+        "equal": ("Are there an equal number of {things} and {others}?",),
+        "tell": ("Tell me whether there are as many {things} as {others}.",),
+        "match": ("Does the count of {things} match the count of {others}?",),
+        "see": ("Do you see as many {things} as {others}?",),
+    },
+    "more": {
+        "are more": ("Are there more {things} than {others}?", "Are there more {things} here than {others}?"),
+        "greater": ("Is the number of {things} greater than the number of {others}?",),
+        "tell": ("Tell me whether there are more {things} than {others}.",),
+        "see": ("Do you see more {things} than {others}?", "Can more {things} be seen than {others}?"),
+        "outnumber": ("Do the {things} outnumber the {others}?",),
+        "exceed": ("Does the count of {things} exceed the count of {others}?",),
+    },
+    "fewer": {
+        "are fewer": ("Are there fewer {things} than {others}?", "Are there fewer {things} here than {others}?"),
+        "less": ("Is the number of {things} less than the number of {others}?",),
+        "tell": ("Tell me whether there are fewer {things} than {others}.",),
+        "see": ("Do you see fewer {things} than {others}?", "Can fewer {things} be seen than {others}?"),
+        "outnumbered": ("Are the {things} outnumbered by the {others}?",),
+        "below": ("Does the count of {things} stay below the count of {others}?",),
+    },
+}
+
+HELD_OUT: dict[str, tuple[str, ...]] = {
+    "count": ("amount", "appear", "find", "show"),
+    "exist": ("find", "visible", "show"),
+    "place": ("whereabouts", "look", "position"),
+    "color": _FACET_HELD_OUT,
+    "material": (*_FACET_HELD_OUT, "consist"),
+    "shape": _FACET_HELD_OUT,
+    "size": _FACET_HELD_OUT,
+    "read": ("spell", "letters"),
+    "same": ("share", "equal"),
+    "equal": ("match", "see"),
+    "more": ("outnumber", "exceed"),
+    "fewer": ("outnumbered", "below"),
+}
+
+
+def families(intent: str, held_out: bool) -> list[str]:
+    """The families of an intent that train, or those that are held out."""
+    return [name for name in FRAMES[intent] if (name in HELD_OUT[intent]) == held_out]

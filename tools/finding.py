@@ -1,0 +1,140 @@
+"""Find the things that a phrase names: a detector proposes boxes, CLIP judges a crop of each.
+
+The idea is RegionCLIP's: a detector knows few names but good boxes, and CLIP knows whole phrases.
+Each crop is cut from the original at its own resolution, so a small thing is seen as well as a
+large one. A crop hides how big a thing is, so size is judged from the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ToolRetry
+from ..memory.records import Box, Picture, Region
+from .contracts import RegionDraft, ToolContext, View
+from .familiar import look
+from .geometry import Order, Size, box_text, clip_box, non_maximum, position, size_class, size_text, sort_key
+from .requests import Detect, Match
+
+EVERYTHING = "everything"
+MARGIN = 0.1  # how much of the surroundings a crop shows, as a share of its longer side
+TRUE_FROM = 0.5  # the likelihood from which a phrase is taken to be true of a crop
+SAME_THING = 0.7  # boxes that overlap by more (IoU) are of one thing
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a picture, in the order that was asked for. `total` counts what `at_most` cut off, too."""
+
+    picture: Picture
+    view: View
+    regions: list[RegionDraft]
+    total: int
+
+
+def clean(phrase: str) -> str:
+    """A phrase with every run of white space made one blank.
+
+    Raises:
+        ToolRetry: nothing is left.
+    """
+    words = " ".join(phrase.split())
+    if not words:
+        raise ToolRetry('`phrase` is empty; name a thing, as in "red cube", or "everything".', kind="bad_arguments")
+    return words
+
+
+def find(
+    context: ToolContext,
+    handle: str,
+    phrase: str = EVERYTHING,
+    *,
+    size: Size = "any",
+    order: Order = "score",
+    at_most: int = 20,
+) -> Found:
+    """The regions of `img_N` or `reg_N` that a phrase names.
+
+    Args:
+        context: where the pictures are and who to ask.
+        handle: what to look at; in a region, the detector sees only its crop.
+        phrase: what to look for, in singular; "everything" keeps each box under the detector's own name for it.
+        size: keep only things whose longer side is small or large beside the picture.
+        order: what comes first.
+        at_most: how many are kept.
+
+    Returns:
+        Drafts with boxes in pixels of the whole picture. `score` is CLIP's likelihood of the phrase,
+        or the detector's confidence where everything was asked for.
+
+    Raises:
+        ToolRetry: no such handle, or an empty phrase.
+        ExpertFailed: an expert failed, or does not know such pictures.
+    """
+    phrase = clean(phrase)
+    named = phrase.lower() != EVERYTHING
+    view, picture = look(context, handle, MARGIN)
+    detections = context.experts.ask("detector", [Detect(view, phrase if named else None)])[0]
+    boxes, scores, labels = _thin_out(detections, picture.size)
+    if named and boxes:
+        crops = [context.view_of(picture, box, MARGIN) for box in boxes]
+        scores = [float(p[0]) for p in context.experts.ask("clip", [Match(crop, (phrase,)) for crop in crops])]
+        labels = [phrase] * len(boxes)
+    drafts = [
+        RegionDraft(picture.id, box, label, round(score, 4))
+        for box, label, score in zip(boxes, labels, scores, strict=True)
+        if (not named or score >= TRUE_FROM) and size in ("any", size_class(box, picture.size))
+    ]
+    drafts.sort(key=lambda draft: sort_key(order, draft.box, draft.score or 0.0))
+    return Found(picture, view, drafts[:at_most], len(drafts))
+
+
+def _thin_out(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[float], list[str]]:
+    """Boxes, scores and labels of `sv.Detections`, one a thing, best first."""
+    if not len(detections):
+        return [], [], []
+    xyxy = np.asarray(detections.xyxy, dtype=float)
+    scores = np.ones(len(xyxy)) if detections.confidence is None else np.asarray(detections.confidence, dtype=float)
+    names = detections.data.get("class_name", ["thing"] * len(xyxy))
+    kept = non_maximum(xyxy, scores, SAME_THING)
+    boxes = [clip_box(xyxy[index], size) for index in kept]
+    return boxes, [float(scores[index]) for index in kept], [str(names[index]) for index in kept]
+
+
+def finding_facts(found: Found, handle: str, phrase: str, size: str = "any", order: str = "score") -> dict[str, Any]:
+    """What `finding_text` needs besides the regions, as JSON values."""
+    return {
+        "look": handle,
+        "image": found.picture.handle,
+        "size": list(found.picture.size),
+        "phrase": clean(phrase),
+        "only": size,
+        "order": order,
+        "total": found.total,
+    }
+
+
+def finding_text(facts: dict[str, Any], regions: Sequence[Region], verb: str = "found") -> str:
+    """The observation of a search: how many, where one looked, and each region with place, box and score."""
+    size = (facts["size"][0], facts["size"][1])
+    inside = "" if facts["look"] == facts["image"] else f"in {facts['image']}, "
+    place = f"{facts['look']} ({inside}{size_text(size)})"
+    wanted = "" if facts["phrase"].lower() == EVERYTHING else f' for "{facts["phrase"]}"'
+    if facts["only"] != "any":
+        wanted += f", {facts['only']} only"
+    if not regions:
+        return f"Nothing found in {place}{wanted}."
+    count = f"{len(regions)}" if facts["total"] == len(regions) else f"{len(regions)} of {facts['total']}"
+    if facts["order"] != "score":
+        wanted += f", {facts['order']} first"
+    return f"{count} {verb} in {place}{wanted}: {'; '.join(region_text(region, size) for region in regions)}"
+
+
+def region_text(region: Region, size: tuple[int, int]) -> str:
+    """One region in words: "reg_1 red cube, upper left, (34, 50, 100, 120), 0.98"."""
+    score = "" if region.score is None else f", {region.score:.2f}"
+    return f"{region.handle} {region.label}, {position(region.box, size)}, {box_text(region.box)}{score}"

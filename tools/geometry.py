@@ -1,0 +1,111 @@
+"""Boxes put into words: where a thing stands, how big it is, its corners as integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from ..memory.records import Box
+
+Size = Literal["any", "small", "large"]
+Order = Literal["score", "largest", "smallest", "leftmost", "rightmost", "topmost", "bottommost"]
+
+# Where small ends and large begins, as a share of the picture's side: the geometric mean of the two
+# sizes of the drawn world (a test holds it to `scenes.scene.SIZES`).
+SMALL_BELOW = 0.157
+
+PLACES = (
+    ("upper left", "top", "upper right"),
+    ("left", "centre", "right"),
+    ("lower left", "bottom", "lower right"),
+)
+
+
+def position(box: Box, size: tuple[int, int]) -> str:
+    """In which third each way the centre of a box (xyxy pixels) lies, in a picture of (width, height)."""
+    x, y = centre(box)
+    return PLACES[min(2, max(0, int(3 * y / size[1])))][min(2, max(0, int(3 * x / size[0])))]
+
+
+def size_class(box: Box, size: tuple[int, int]) -> Literal["small", "large"]:
+    """Small or large, by the longer side of the box against the longer side of the whole picture."""
+    return "small" if longer_side(box) < SMALL_BELOW * max(size) else "large"
+
+
+def box_text(box: Box) -> str:
+    """The corners as integers: "(34, 50, 100, 120)"."""
+    return f"({', '.join(str(round(value)) for value in box)})"
+
+
+def size_text(size: Sequence[int]) -> str:
+    """A picture's size: "512 x 512 px"."""
+    return f"{size[0]} x {size[1]} px"
+
+
+def centre(box: Box) -> tuple[float, float]:
+    """The centre (x, y) of an xyxy box."""
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def longer_side(box: Box) -> float:
+    """The longer side of an xyxy box, in pixels."""
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def sort_key(order: Order, box: Box, score: float) -> float:
+    """What to sort ascending by, so that the thing that `order` asks for comes first."""
+    x, y = centre(box)
+    keys = {
+        "score": -score,
+        "largest": -longer_side(box),
+        "smallest": longer_side(box),
+        "leftmost": x,
+        "rightmost": -x,
+        "topmost": y,
+        "bottommost": -y,
+    }
+    return keys[order]
+
+
+def clip_box(box: Sequence[float], size: tuple[int, int]) -> Box:
+    """A box cut to the picture, at least one pixel wide and high."""
+    width, height = size
+    x0, y0 = min(max(0.0, float(box[0])), width - 1.0), min(max(0.0, float(box[1])), height - 1.0)
+    x1, y1 = min(max(x0 + 1, float(box[2])), float(width)), min(max(y0 + 1, float(box[3])), float(height))
+    return round(x0, 1), round(y0, 1), round(x1, 1), round(y1, 1)
+
+
+def mask_box(mask: np.ndarray) -> Box | None:
+    """The tight box of a (height, width) bool mask, right and lower edges exclusive; None where it is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def non_maximum(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
+    """Which boxes stay, best score first, when a box that overlaps a better one by more than `threshold` IoU goes.
+
+    Whatever their classes: two names for one thing are one thing. `boxes` is (n, 4) xyxy.
+    """
+    left = list(np.argsort(-scores, kind="stable"))
+    kept: list[int] = []
+    while left:
+        best = left.pop(0)
+        kept.append(int(best))
+        if left:
+            overlap = box_iou(boxes[best], boxes[left])
+            left = [index for index, value in zip(left, overlap, strict=True) if value <= threshold]
+    return kept
+
+
+def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The IoU of one xyxy box with each of (n, 4) others: (n,) float."""
+    width = np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0])
+    height = np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1])
+    inner = np.clip(width, 0, None) * np.clip(height, 0, None)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    union = areas + (box[2] - box[0]) * (box[3] - box[1]) - inner
+    return inner / np.maximum(union, 1e-9)

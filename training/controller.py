@@ -1,0 +1,304 @@
+"""The recipe of the bundled controller: a tiny Llama that plans calls, trained on gold traces.
+
+First a *copy warm-up*: a model of this size that is trained on the task alone never learns to copy the
+user's words into its calls, and a few hundred steps of repeating random words and handles put that right.
+Then conversations (`traces.py`), with the loss on thoughts, calls and answers only.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from .cases import held_out_traces
+from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, write_zoo
+from .nouns import EVERYDAY, invented
+from .phrasings import HELD_OUT, families, intents
+from .plans import Call
+from .tokenizer import END, PAD, save_tokenizer, train_tokenizer
+from .traces import Message, Trace, draw_trace
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+BUDGETS = {
+    "cpu": Budget(steps=3400, batch=16, workers=1),
+    "gpu": Budget(steps=6000, batch=64, workers=12),
+    "test": Budget(steps=3, batch=2, workers=0),
+}
+WARM_UP = 0.12  # the share of the steps that only copy
+RATE = 2e-3
+MICRO = 8  # rows padded together; a batch is several of these, sorted by length
+LONGEST = 900  # tokens; longer conversations are left out
+FIRST_SEED = 1_000_000  # of the training conversations
+HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
+
+
+class Row(NamedTuple):
+    """A conversation as tokens, and which of them are learned from."""
+
+    tokens: list[int]
+    learned: list[bool]
+
+
+def messages_for(trace: Trace) -> list[dict[str, Any]]:
+    """A trace as `apply_chat_template` takes it."""
+    return [_message(message) for message in trace.messages]
+
+
+def _message(message: Message) -> dict[str, Any]:
+    calls = [{"type": "function", "function": {"name": n, "arguments": a}} for n, a in message.calls]
+    return {"role": message.role, "content": message.content} | ({"tool_calls": calls} if calls else {})
+
+
+def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast) -> Row:
+    """Tokens of a conversation; learned are the assistant's, save for mistakes that are only there to be mended."""
+    encoded = tokenizer.apply_chat_template(
+        messages_for(trace), tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+    )
+    learned = [bool(flag) for flag in encoded["assistant_masks"]]
+    speaks = iter([message.learn for message in trace.messages if message.role == "assistant"])
+    before, learn = False, True
+    for at, flag in enumerate(learned):
+        if flag and not before:
+            learn = next(speaks)
+        learned[at] = flag and learn
+        before = flag
+    return Row(list(encoded["input_ids"]), learned)
+
+
+def copy_trace(seed: int) -> Trace:
+    """The warm-up: random words, handles and numbers, to be said again."""
+    rng = random.Random(seed)
+
+    def word() -> str:
+        draw = rng.random()
+        if draw < 0.5:
+            return invented(rng)
+        if draw < 0.75:
+            return rng.choice(EVERYDAY)
+        return f"{rng.choice(('img', 'reg'))}_{rng.randrange(1, 60)}" if draw < 0.9 else str(rng.randrange(1000))
+
+    words = [word() for _ in range(rng.randrange(3, 12))]
+    if rng.random() < 0.5:
+        return Trace([Message("user", " ".join(words)), Message("assistant", " ".join(words))])
+    at = rng.randrange(len(words) - 2)
+    said = words[at : at + rng.choice((1, 2, 2, 3))]
+    asked = " ".join(words[:at] + ["look for"] + said + [", "] + words[at + len(said) :])
+    call: Call = ("find_objects", {"image": f"img_{rng.randrange(1, 20)}", "phrase": " ".join(said)})
+    line = f"Pictures: {call[1]['image']} ({rng.randrange(100, 2000)} x {rng.randrange(100, 2000)} px).\n"
+    return Trace([Message("user", line + asked), Message("assistant", f"I look for {' '.join(said)}.", [call])])
+
+
+def _draw(seed: int, tokenizer: PreTrainedTokenizerFast, copying: int) -> Row:
+    """One row: before `copying` a copy exercise, then a conversation."""
+    if seed < copying:
+        return encode(copy_trace(seed), tokenizer)
+    while True:
+        row = encode(draw_trace(FIRST_SEED + seed), tokenizer)
+        if len(row.tokens) <= LONGEST:
+            return row
+        seed += 2**40
+
+
+class Batch(NamedTuple):
+    """Rows of similar length, padded."""
+
+    tokens: torch.Tensor  # (rows, longest) int64
+    mask: torch.Tensor  # (rows, longest) int64, 1 where there is a token
+    learned: torch.Tensor  # (rows, longest) bool
+
+
+def collate(rows: list[Row], pad: int) -> list[Batch]:
+    """Sort by length, cut into micro-batches, pad each to its own longest row."""
+    rows = sorted(rows, key=lambda row: len(row.tokens))
+    made: list[Batch] = []
+    for start in range(0, len(rows), MICRO):
+        part = rows[start : start + MICRO]
+        longest = len(part[-1].tokens)
+        tokens = torch.full((len(part), longest), pad)
+        mask = torch.zeros((len(part), longest), dtype=torch.long)
+        learned = torch.zeros((len(part), longest), dtype=torch.bool)
+        for at, row in enumerate(part):
+            tokens[at, : len(row.tokens)] = torch.tensor(row.tokens)
+            mask[at, : len(row.tokens)] = 1
+            learned[at, : len(row.tokens)] = torch.tensor(row.learned)
+        made.append(Batch(tokens, mask, learned))
+    return made
+
+
+def make_tokenizer(traces: int = 6000) -> PreTrainedTokenizerFast:
+    """The tokenizer, learned from training conversations."""
+    texts: list[str] = []
+    for seed in range(traces):
+        trace = draw_trace(FIRST_SEED - 1 - seed)
+        for message in trace.messages:
+            if message.role != "tool" or seed % 4 == 0:
+                texts.append(message.content)
+            texts += [str({"name": name, "arguments": arguments}).replace("'", '"') for name, arguments in message.calls]
+    return train_tokenizer(texts)
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """The network with random weights."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        num_key_value_heads=HEADS, intermediate_size=INNER, max_position_embeddings=1536, tie_word_embeddings=True,
+        bos_token_id=None, eos_token_id=tokenizer.convert_tokens_to_ids(END),
+        pad_token_id=tokenizer.convert_tokens_to_ids(PAD), initializer_range=0.03,
+    )  # fmt: skip
+    return LlamaForCausalLM(config)
+
+
+def loss_sum(model: nn.Module, batch: Batch, device: str) -> torch.Tensor:
+    """The summed cross entropy of the learned tokens of a micro-batch."""
+    tokens, mask, learned = (part.to(device) for part in batch)
+    hidden = model.get_submodule("model")(input_ids=tokens, attention_mask=mask).last_hidden_state
+    chosen = learned[:, 1:]
+    logits = model.get_submodule("lm_head")(hidden[:, :-1][chosen])
+    return nn.functional.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="sum")
+
+
+def _rate(step: int, steps: int) -> float:
+    """The share of the learning rate at a step: a short rise, then a cosine to a twentieth."""
+    rise = max(1, min(100, steps // 10))
+    if step < rise:
+        return (step + 1) / rise
+    done = (step - rise) / max(1, steps - rise)
+    return 0.05 + 0.95 * 0.5 * (1 + torch.cos(torch.tensor(done * torch.pi)).item())
+
+
+def train(budget: str, out: Path, resume: bool) -> None:
+    """Train, and leave a zoo folder in `out`.
+
+    Raises:
+        UserError: there is no such budget, or nothing to resume.
+        KeyboardInterrupt: after saving, on Ctrl-C.
+    """
+    plan = choose(budget, BUDGETS)
+    torch.manual_seed(0)
+    tokenizer = _tokenizer(out, resume, 6000 if plan.steps > 100 else 200)
+    model = make_model(tokenizer).to(plan.device)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], RATE, betas=(0.9, 0.98)
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, plan.steps))
+    copying = int(plan.steps * WARM_UP) * plan.batch
+    run = Run(out, plan.steps, {"model": model, "optimizer": optimizer, "schedule": schedule}, resume)
+    data = batches(
+        partial(_draw, tokenizer=tokenizer, copying=copying),
+        range(run.step * plan.batch, plan.steps * plan.batch),
+        plan.batch,
+        plan.workers,
+        partial(collate, pad=tokenizer.convert_tokens_to_ids(PAD)),
+    )
+    model.train()
+    with run:
+        for _, parts in zip(run, data, strict=False):
+            learned = sum(int(part.learned[:, 1:].sum()) for part in parts)
+            total = 0.0
+            for part in parts:
+                loss = loss_sum(model, part, plan.device) / learned
+                loss.backward()
+                total += loss.item()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            run.log(loss=total)
+    draw_curve(run.history, out / "curve.png")
+    export(model, tokenizer, out, run, plan)
+
+
+def _tokenizer(out: Path, resume: bool, traces: int) -> Any:
+    """The tokenizer of the run: learned at its start, read again when it is resumed."""
+    folder = out / "run" / "tokenizer"
+    if resume and folder.is_dir():
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    tokenizer = make_tokenizer(traces)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(tokenizer, folder)
+    return tokenizer
+
+
+def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases: int = 300) -> None:
+    """Write the zoo folder, with figures on held-out families."""
+    save_tokenizer(tokenizer, out)
+    model.generation_config.save_pretrained(out)
+    metrics = measure(model, tokenizer, cases if plan.steps > 100 else 4)
+    state = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight"}  # it is tied
+    config = model.config.to_dict() | {"architectures": ["LlamaForCausalLM"], "dtype": "float16"}
+    card = Card(
+        recipe="controller",
+        arguments={"steps": plan.steps, "batch": plan.batch, "rate": RATE, "warm_up": WARM_UP, "hidden": HIDDEN,
+                   "layers": LAYERS, "heads": HEADS, "inner": INNER, "vocabulary": len(tokenizer)},
+        data={"train": {"first_seed": FIRST_SEED, "traces": plan.steps * plan.batch,
+                        "families": sum(len(families(intent)) for intent in intents())},
+              "test": {f"held_out_{name}": sum(len(families(intent, name)) for intent in intents(name))
+                       for name in HELD_OUT}},
+        steps=run.step, minutes=run.minutes, metrics=metrics,
+        notes=["exact: every token of all thoughts and calls of a request, greedily decoded without a grammar"],
+    )  # fmt: skip
+    write_zoo(out, config, state, card)
+    write_json(out / "config.json", config)
+
+
+@torch.inference_mode()
+def measure(model: Any, tokenizer: Any, cases: int, names: tuple[str, ...] = HELD_OUT) -> dict[str, Any]:
+    """Exact requests on held-out families, a set at a time: what greedy decoding writes is the gold, to the letter.
+
+    A strict lower bound of "exact tool and arguments": a thought in other words counts as wrong here.
+    """
+    model.eval()
+    table: dict[str, Any] = {"cases": cases}
+    for name in names:
+        right: dict[str, list[bool]] = {}
+        traces = held_out_traces(name, cases, seed=0)
+        rows = [encode(trace, tokenizer) for trace in traces]
+        order = sorted(range(len(rows)), key=lambda at: len(rows[at].tokens))
+        for start in range(0, len(order), MICRO):
+            part = order[start : start + MICRO]
+            (batch,) = collate([rows[at] for at in part], tokenizer.pad_token_id)
+            device = next(model.parameters()).device
+            logits = model(input_ids=batch.tokens.to(device), attention_mask=batch.mask.to(device)).logits.cpu()
+            good = (logits[:, :-1].argmax(-1) == batch.tokens[:, 1:]) | ~_planned(batch, tokenizer)[:, 1:]
+            for at, exact in zip(part, good.all(-1).tolist(), strict=True):
+                right.setdefault(traces[at].turns[0].intent, []).append(exact)
+        every = [exact for some in right.values() for exact in some]
+        table[f"held_out_{name}"] = {
+            "exact": round(sum(every) / max(1, len(every)), 4),
+            **{intent: round(sum(some) / len(some), 4) for intent, some in sorted(right.items())},
+        }
+    model.train()
+    return table
+
+
+def _planned(batch: Batch, tokenizer: Any) -> torch.Tensor:
+    """Which learned tokens belong to thoughts and calls; the last thing an assistant says in a row is its answer."""
+    planned = batch.learned.clone()
+    for row in planned:
+        ends = torch.nonzero(row).flatten().tolist()
+        while ends and (len(ends) == 1 or ends[-1] - ends[-2] == 1):
+            row[ends.pop()] = False
+        if ends:
+            row[ends.pop()] = False
+    return planned
+
+
+def evaluate(folder: Path, cases: int) -> dict[str, Any]:
+    """Measure a zoo folder on held-out families; see `measure`."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    return measure(model, AutoTokenizer.from_pretrained(folder, local_files_only=True), cases)
