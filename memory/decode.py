@@ -145,29 +145,25 @@ def _read(name: str, limits: Limits, said: str) -> bytes:
             f"There is no file {said} (looked in {str(Path.cwd())!r}).{hint} Give the path of a picture.",
             kind="missing_file",
         ) from error
-    except IsADirectoryError as error:
-        raise _directory(said) from error
     except OSError as error:
         raise UserError(
             f"{said} cannot be read: {error.strerror}. Give yourself read permission, or another picture.",
             kind="unreadable_file",
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
-            raise _directory(said)
+            raise UserError(f"{said} is a directory. Give the path of a picture in it.", kind="is_directory")
         if not stat.S_ISREG(status.st_mode):
             raise UserError(f"{said} is a device or a pipe, not a file. Give the path of a picture.", kind="not_a_file")
         if status.st_size > limits.bytes:
             raise _too_many_bytes(status.st_size, limits, said)
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return _capped(file.read(limits.bytes + 1), limits, said)  # it may have grown since
-        except OSError as error:
-            raise UserError(f"{said} cannot be read: {error.strerror}.", kind="unreadable_file") from error
-
-
-def _directory(said: str) -> UserError:
-    return UserError(f"{said} is a directory. Give the path of a picture in it.", kind="is_directory")
+    except OSError as error:
+        raise UserError(f"{said} cannot be read: {error.strerror}.", kind="unreadable_file") from error
+    finally:
+        os.close(descriptor)
 
 
 def _too_many_bytes(size: int, limits: Limits, said: str) -> UserError:
@@ -296,7 +292,7 @@ def _in_colour(image: Image.Image, keep_alpha: bool) -> Image.Image:
         return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
-    clear = image.convert("RGBA")
+    clear = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     return clear if keep_alpha else on_white(clear)
 
 

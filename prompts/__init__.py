@@ -25,7 +25,7 @@ def load(name: str) -> str:
     return render(name)
 
 
-def render(name: str, **values: object) -> str:
+def render(name: str, /, **values: object) -> str:
     """The text of a prompt, every `{{placeholder}}` filled in.
 
     Values are put in as they are and never read for placeholders again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import skia
@@ -84,25 +85,17 @@ def _desk(canvas: skia.Canvas, tone: int, layout: int) -> None:
         y = edge + 0.05 + i * 0.087
         _stroke(canvas, [(0, y), (1, y + 0.004 * (i % 3 - 1))], _rgb(light, 0.9), 0.003)
     px, py = [(0.56, 0.36), (0.1, 0.5), (0.4, 0.62)][layout]  # a sheet of paper
-    _poly(
-        canvas,
-        [(px + 0.012, py + 0.016), (px + 0.3, py - 0.024), (px + 0.35, py + 0.236), (px + 0.06, py + 0.286)],
-        _rgb(middle, 0.93),
-    )
-    _poly(
-        canvas,
-        [(px, py), (px + 0.29, py - 0.04), (px + 0.34, py + 0.22), (px + 0.05, py + 0.27)],
-        _rgb((250, 250, 249)),
-    )
+    for drop, color in ((0.013, _rgb(middle, 0.93)), (0.0, _rgb((250, 250, 249)))):  # its shadow first
+        x, y = px + drop * 0.9, py + drop * 1.2
+        _poly(canvas, [(x, y), (x + 0.29, y - 0.04), (x + 0.34, y + 0.22), (x + 0.05, y + 0.27)], color)
     for i in range(5):
         x, y = px + 0.045 + i * 0.0085, py + 0.045 + i * 0.038
         _stroke(canvas, [(x, y), (x + 0.21, y - 0.03)], _rgb(middle, 0.98), 0.004)
     qx, qy = [(0.1, 0.8), (0.62, 0.3), (0.12, 0.34)][layout]  # a pencil
     _stroke(canvas, [(qx, qy), (qx + 0.2, qy - 0.06)], _rgb(dark, 0.8), 0.016)
     _stroke(canvas, [(qx + 0.002, qy - 0.004), (qx + 0.2, qy - 0.064)], _rgb(dark, 1.15), 0.005)
-    _poly(
-        canvas, [(qx + 0.1985, qy - 0.0675), (qx + 0.225, qy - 0.0675), (qx + 0.2035, qy - 0.0525)], _rgb(light, 0.95)
-    )
+    point = [(qx + 0.1985, qy - 0.0675), (qx + 0.225, qy - 0.0675), (qx + 0.2035, qy - 0.0525)]
+    _poly(canvas, point, _rgb(light, 0.95))
 
 
 def _street(canvas: skia.Canvas, tone: int, layout: int) -> None:
@@ -110,23 +103,10 @@ def _street(canvas: skia.Canvas, tone: int, layout: int) -> None:
     far = (0.3, 0.26, 0.33)[layout]
     kerb = (0.6, 0.56, 0.62)[layout]
     _fill(canvas, (0, 0, 1, far), _rgb(light, 0.97), _rgb(light, 1.04))  # the sky
-    skyline = [
-        (0, 0.1),
-        (0.12, 0.07),
-        (0.22, 0.12),
-        (0.37, 0.05),
-        (0.52, 0.1),
-        (0.66, 0.06),
-        (0.8, 0.13),
-        (0.9, 0.08),
-        (1, 0),
-    ]
-    for (x0, height), (x1, _) in zip(skyline, skyline[1:], strict=False):  # far roofs, flat and pale
-        _fill(
-            canvas,
-            (x0, far - height * (0.8 + 0.2 * layout), x1, far),
-            _rgb(middle, 0.97 + 0.03 * (round(x0 * 100) % 3)),
-        )
+    places, heights = (0, 12, 22, 37, 52, 66, 80, 90, 100), (0.1, 0.07, 0.12, 0.05, 0.1, 0.06, 0.13, 0.08)
+    for (x0, x1), height in zip(pairwise(places), heights, strict=True):  # far roofs, flat and pale
+        top = far - height * (0.8 + 0.2 * layout)
+        _fill(canvas, (x0 / 100, top, x1 / 100, far), _rgb(middle, 0.97 + 0.03 * (x0 % 3)))
     _fill(canvas, (0, far, 1, kerb), _rgb(middle, 0.98), _rgb(middle, 1.03))  # the pavement
     for i in range(1, 4):
         y = far + (kerb - far) * (i / 4) ** 1.3
@@ -136,29 +116,18 @@ def _street(canvas: skia.Canvas, tone: int, layout: int) -> None:
     _fill(canvas, (0, kerb, 1, kerb + 0.018), _rgb(light, 1.0))
     _fill(canvas, (0, kerb + 0.018, 1, kerb + 0.032), _rgb(dark, 0.82))
     _fill(canvas, (0, kerb + 0.032, 1, 1), _rgb(dark, 0.9), _rgb(dark, 0.98))  # the road
-    middle_line = (kerb + 1.03) / 2
+    y0 = (kerb + 1.03) / 2
+    y1 = y0 + 0.022
     for i in range(5):
         x = -0.06 + i * 0.25 + 0.05 * layout
-        _poly(
-            canvas,
-            [
-                (x, middle_line),
-                (x + 0.13, middle_line),
-                (x + 0.12, middle_line + 0.022),
-                (x - 0.012, middle_line + 0.022),
-            ],
-            _rgb(light),
-        )
+        _poly(canvas, [(x, y0), (x + 0.13, y0), (x + 0.12, y1), (x - 0.012, y1)], _rgb(light))
     lx = (0.9, 0.08, 0.93)[layout]  # a lamp
     reach = -0.07 if lx > 0.5 else 0.07
     _fill(canvas, (lx - 0.006, 0.06, lx + 0.006, far + 0.06), _rgb(dark, 0.62))
     _fill(canvas, (lx - 0.014, far + 0.035, lx + 0.014, far + 0.06), _rgb(dark, 0.62))
     _stroke(canvas, [(lx, 0.062), (lx + reach, 0.05)], _rgb(dark, 0.62), 0.01)
-    _poly(
-        canvas,
-        [(lx + reach * 0.7, 0.05), (lx + reach * 1.35, 0.05), (lx + reach * 1.25, 0.068), (lx + reach * 0.8, 0.068)],
-        _rgb(light, 1.1),
-    )
+    head = [(lx + reach * out, y) for out, y in ((0.7, 0.05), (1.35, 0.05), (1.25, 0.068), (0.8, 0.068))]
+    _poly(canvas, head, _rgb(light, 1.1))
 
 
 def _shelf(canvas: skia.Canvas, tone: int, layout: int) -> None:

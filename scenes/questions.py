@@ -11,10 +11,9 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 from .grammar import word_question
-from .phrases import FACETS, attributes_of, changed, phrase_true
+from .phrases import FACETS, attributes_of, changed
 from .programs import (
     COUNT_COMPARISONS,
     Compare,
@@ -41,6 +40,7 @@ from .programs import (
 from .scene import Scene, Thing
 from .space import RELATIONS, Boxes
 
+_BY_LENGTH = sorted(range(1 << len(FACETS)), key=int.bit_count)  # sets of facets, the small ones first
 HOPS = ("zero_hop", "one_hop", "two_hop", "three_hop")
 
 
@@ -75,12 +75,14 @@ class _Draw:
             raise _NotHere
         thing = self.rng.choice(things)
         facets = [facet for facet in FACETS if facet not in set(avoid) | _settled(within)]
-        options = [
-            chosen
-            for length in range(len(facets) + 1)
-            for chosen in combinations(facets, length)
-            if sum(phrase_true(attributes_of(thing, chosen), other) for other in things) == 1
+        # One bit a facet: what tells the thing from each of the others.
+        differ = [
+            sum(1 << i for i, facet in enumerate(facets) if getattr(thing, facet) != getattr(other, facet))
+            for other in things
+            if other is not thing
         ]
+        masks = [mask for mask in _BY_LENGTH if mask < 1 << len(facets) and all(mask & other for other in differ)]
+        options = [[facet for i, facet in enumerate(facets) if mask >> i & 1] for mask in masks]
         if isinstance(within, Everything):
             options = [chosen for chosen in options if chosen]
         if not options:
@@ -161,12 +163,9 @@ def _makers() -> dict[str, Maker]:
     }
     reach |= {"same_relate": _Draw.same, "single_and": _Draw.both}
     for name, within in reach.items():
-        makers[f"count_{name}"] = lambda draw, within=within: Count(
-            draw.some(within(draw), least=within is reach[HOPS[0]])
-        )
-        makers[f"exist_{name}"] = lambda draw, within=within: Exist(
-            draw.some(within(draw), least=within is reach[HOPS[0]])
-        )
+        least = int(name == "zero_hop")  # of all things one says something; of those a relation leads to, perhaps not
+        makers[f"count_{name}"] = lambda draw, within=within, least=least: Count(draw.some(within(draw), least))
+        makers[f"exist_{name}"] = lambda draw, within=within, least=least: Exist(draw.some(within(draw), least))
         for facet in FACETS:
             makers[f"query_{facet}_{name}"] = lambda draw, within=within, facet=facet: Query(
                 draw.unique(within(draw), (facet,)), facet

@@ -20,9 +20,9 @@ from .signs import Box, Sign, draw_sign, place_signs
 class Rendered:
     """A picture and its truth. Things are in the scene's order, n of them; the picture is H by W pixels.
 
-    `masks` (n, H, W) bool, the visible pixels of each thing; `boxes` (n, 4) float32, the tight xyxy box of each mask in
-    pixels, right and lower edges exclusive (all 0 where nothing is visible); `sign_boxes`, the xyxy box in pixels of each
-    thing's sign, None for a thing without a word. A sign's pixels belong to no mask.
+    `masks` (n, H, W) bool, the visible pixels of each thing; `boxes` (n, 4) float32, the tight xyxy box of each mask
+    in pixels, right and lower edges exclusive (all 0 where nothing is visible); `sign_boxes`, the xyxy box in pixels
+    of each thing's sign, None for a thing without a word. A sign's pixels belong to no mask.
     """
 
     image: Image.Image

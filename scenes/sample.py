@@ -6,20 +6,17 @@ import random
 from dataclasses import replace
 
 from .backdrops import TONES, feet, ground, layout_of
-from .scene import BACKDROPS, HELD_OUT_PAIRS, MATERIALS, SIZES, Scene, Thing
+from .scene import BACKDROPS, HELD_OUT_PAIRS, MATERIALS, SIZES, SOLIDS, Scene, Thing
 from .shapes import VARIANTS, pose
 from .signs import CLEAR_LEAD, FONTS, overlap, place_signs, thing_box
 from .splits import COMMON_PAIRS, Split, split_seed, words_of
 
 MOST_THINGS = 8
 LIGHTS = (-135.0, -120.0, -105.0, -75.0, -60.0, -45.0)
-_HIDDEN = (
-    0.42  # of a thing's outline may lie under the boxes before it: at least half stays visible, with room for rounding
-)
+# The share of a thing's outline that may lie under the boxes before it: half stays visible, with room for rounding.
+_HIDDEN = 0.42
 _REPEATED = (("shape",), ("color",), ("material",), ("shape", "color"), ("shape", "color"), ("color", "material"))
-_UPRIGHT = frozenset(
-    {"cube", "ball", "cone", "cylinder", "pyramid", "ring", "house", "car", "tree", "mug", "bottle", "boat"}
-)
+_UPRIGHT = frozenset({*SOLIDS, "house", "car", "tree", "mug", "bottle", "boat"})
 
 
 def sample_scene(
@@ -84,9 +81,8 @@ def _attributes(rng: random.Random, count: int, compositional: bool) -> list[tup
         for at in range(1, alike):
             _, _, own_material, size = drawn[at]
             pool = held_out if compositional and drawn[at][:2] in HELD_OUT_PAIRS else COMMON_PAIRS
-            fits = [
-                p for p in pool if ("shape" not in shared or p[0] == shape) and ("color" not in shared or p[1] == color)
-            ]
+            shapes = [p for p in pool if "shape" not in shared or p[0] == shape]
+            fits = [p for p in shapes if "color" not in shared or p[1] == color]
             if not fits:
                 fits = [(shape, color)] if len(shared) > 1 or pool is COMMON_PAIRS else [drawn[at][:2]]
             drawn[at] = (*rng.choice(fits), material if "material" in shared else own_material, size)
@@ -117,20 +113,8 @@ def _place(
             foot = rng.uniform(max(horizon, margin + h), 1 - margin)
         else:
             foot = rng.choice(boards) + rng.uniform(-0.012, 0.008)
-        thing = Thing(
-            0,
-            shape,
-            color,
-            size,
-            material,
-            round(x, 4),
-            round(foot - h / 2, 4),
-            round(scale, 4),
-            angle,
-            None,
-            font,
-            variant,
-        )
+        place = (round(x, 4), round(foot - h / 2, 4), round(scale, 4), angle)
+        thing = Thing(0, shape, color, size, material, *place, None, font, variant)
         if thing.y - h / 2 > 0.01 and _all_visible([*placed, thing]):
             return thing
     return None

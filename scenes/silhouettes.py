@@ -110,22 +110,22 @@ def _car(k: int) -> list[Part]:
     mirror = k % 2 == 1
     roof = ("M 20 48 Q 26 22 38 22 L 62 22 Q 70 22 80 48 Z", "M 24 48 Q 32 25 44 25 L 60 25 Q 68 25 76 48 Z",
             "M 12 48 Q 16 20 26 20 L 66 20 Q 74 20 84 48 Z", "M 22 48 Q 32 22 48 22 Q 66 22 80 48 Z")[k]  # fmt: skip
-    body = trace("M 0 70 Q 0 50 12 47 L 78 44 Q 98 48 100 60 L 100 70 Q 100 75 95 75 L 5 75 Q 0 75 0 70 Z")
+    body = trace("M 0 70 Q 0 46 12 43 L 78 41 Q 98 45 100 58 L 100 70 Q 100 75 95 75 L 5 75 Q 0 75 0 70 Z")
     cabin = trace(roof)
     glass = skia.Path()
-    matrix = skia.Matrix.Translate(50, 46)
-    matrix.preConcat(skia.Matrix.Scale(0.82, 0.76))
+    matrix = skia.Matrix.Translate(50, 44)
+    matrix.preConcat(skia.Matrix.Scale(0.76, 0.68))
     matrix.preConcat(skia.Matrix.Translate(-50, -48))
     cabin.transform(matrix, glass)
     parts = [
         Part(cabin, 0),
         Part(body, 0.02),
         Part(glass, 0.72, "mark"),
-        Part(block(48, 20, 53, 47), -0.06, "mark"),
+        Part(block(47.5, 20, 52.5, 44), -0.06, "mark"),
         Part(trace("M 3 68 L 97 67"), -0.5, "veil", 3),
         Part(oval(95, 57, 3.2, 3.8), 0.85, "mark"),
-        Part(oval(23, 76, 13.5), -0.86, "mark"),
-        Part(oval(77, 76, 13.5), -0.86, "mark"),
+        Part(oval(23, 76, 12.5), -0.86, "mark"),
+        Part(oval(77, 76, 12.5), -0.86, "mark"),
         Part(oval(23, 76, 6), 0.3, "mark"),
         Part(oval(77, 76, 6), 0.3, "mark"),
     ]
@@ -149,9 +149,13 @@ def _star(k: int) -> list[Part]:
 def _heart(k: int) -> list[Part]:
     wide, dip = ((50, 24), (46, 28), (50, 20), (44, 22))[k]
     lobe = wide / 50
+
+    def at(x: float, y: float) -> str:
+        return f"{50 + x * lobe} {y}"
+
     body = trace(
-        f"M 50 100 C {50 - 30 * lobe} 76 {50 - 50 * lobe} 58 {50 - 50 * lobe} 32 C {50 - 50 * lobe} 4 {50 - 12 * lobe} -2 50 {dip} "
-        f"C {50 + 12 * lobe} -2 {50 + 50 * lobe} 4 {50 + 50 * lobe} 32 C {50 + 50 * lobe} 58 {50 + 30 * lobe} 76 50 100 Z"
+        f"M 50 100 C {at(-30, 76)} {at(-50, 58)} {at(-50, 32)} C {at(-50, 4)} {at(-12, -2)} 50 {dip} "
+        f"C {at(12, -2)} {at(50, 4)} {at(50, 32)} C {at(50, 58)} {at(30, 76)} 50 100 Z"
     )
     return [Part(body, 0)]
 
@@ -213,20 +217,20 @@ def _umbrella(k: int) -> list[Part]:
 
 def _bottle(k: int) -> list[Part]:
     half, shoulder = ((19, 40), (22, 36), (17, 46), (24, 42))[k]
-    l, r = 50 - half, 50 + half
+    left, right = 50 - half, 50 + half
     glass = trace(
-        f"M 42 8 L 58 8 L 58 {shoulder - 14} C 58 {shoulder - 4} {r} {shoulder - 4} {r} {shoulder + 8} L {r} 94 "
-        f"Q {r} 100 {r - 6} 100 L {l + 6} 100 Q {l} 100 {l} 94 L {l} {shoulder + 8} "
-        f"C {l} {shoulder - 4} 42 {shoulder - 4} 42 {shoulder - 14} Z"
+        f"M 42 8 L 58 8 L 58 {shoulder - 14} "
+        f"C 58 {shoulder - 4} {right} {shoulder - 4} {right} {shoulder + 8} L {right} 94 "
+        f"Q {right} 100 {right - 6} 100 L {left + 6} 100 Q {left} 100 {left} 94 L {left} {shoulder + 8} "
+        f"C {left} {shoulder - 4} 42 {shoulder - 4} 42 {shoulder - 14} Z"
     )
-    label = block(l, shoulder + 18, r, 86)
+    label = block(left, shoulder + 18, right, 86)
+    lines = f"M {left + 8} {shoulder + 26} L {right - 8} {shoulder + 26} M {left + 8} 78 L {right - 8} 78"
     return [
         Part(glass, 0, "column"),
         Part(block(40.5, 0, 59.5, 12, 2), -0.5, "column"),
         Part(label, 0.6, "mark"),
-        Part(
-            trace(f"M {l + 8} {shoulder + 26} L {r - 8} {shoulder + 26} M {l + 8} 78 L {r - 8} 78"), -0.3, "mark", 2.4
-        ),
+        Part(trace(lines), -0.3, "mark", 2.4),
     ]
 
 

@@ -112,7 +112,7 @@ def save_grounding_dino(folder: Path) -> None:
         decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2, num_queries=9, max_text_len=200,
     )  # fmt: skip
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    images = GroundingDinoImageProcessor(size={"shortest_edge": 48, "longest_edge": 64})
+    images = GroundingDinoImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})
     GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
 
 

@@ -105,7 +105,9 @@ def test_a_long_conversation_lists_its_newest_handles(runner):
     assert len(text) < 400
 
 
-@pytest.mark.parametrize("arguments", [{"phrase": "\ud800"}, {"phrase": "a\x00b", "image": "img_1"}, {"x": {"y": [1e400]}}])
+@pytest.mark.parametrize(
+    "arguments", [{"phrase": "\ud800"}, {"phrase": "a\x00b", "image": "img_1"}, {"x": {"y": [1e400]}}]
+)
 def test_nothing_that_a_model_writes_breaks_the_ledger(runner, arguments):
     seen = runner.run("call_1", "find_objects", arguments, 1)
     assert runner.run("call_1", "find_objects", arguments, 1).text == seen.text

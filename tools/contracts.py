@@ -62,11 +62,13 @@ class View:
     size: tuple[int, int]  # (width, height) of the whole picture
     box: Box  # xyxy pixels of the upright original; the whole picture when nothing was chosen
     load: Callable[[], Image.Image]  # opens the whole picture, RGB
+    detail: int | None = None  # px: the longer side to which the picture was shrunk before; None: never
 
     @property
     def key(self) -> str:
         """A name for caches: the same key always shows the same pixels."""
-        return f"{self.picture}:{','.join(f'{value:g}' for value in self.box)}"
+        shrunk = "" if self.detail is None else f"@{self.detail}"
+        return f"{self.picture}{shrunk}:{','.join(f'{value:g}' for value in self.box)}"
 
     @property
     def whole(self) -> bool:
@@ -183,7 +185,8 @@ class ToolContext:
             min(float(picture.width), x1 + extra),
             min(float(picture.height), y1 + extra),
         )
-        return View(picture.id, picture.size, clipped, lambda: self._look(picture.id))
+        detail = None if self.look_again else FIRST_LOOK
+        return View(picture.id, picture.size, clipped, lambda: self._look(picture.id), detail)
 
     def _look(self, picture: str) -> Image.Image:
         image = self.workspace.open(picture)

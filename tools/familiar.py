@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import ExpertFailed
 from ..memory.records import Picture
 from .contracts import Experts, ToolContext, View
@@ -24,7 +26,7 @@ def require_known(view: View, experts: Experts, handle: str) -> None:
     Raises:
         ExpertFailed: the picture is unlike the drawn world of the bundled models.
     """
-    whole = View(view.picture, view.size, (0, 0, *view.size), view.load)
+    whole = replace(view, box=(0, 0, *view.size))
     likeness = experts.ask("clip", [Likeness(whole)])[0]
     if likeness is not None and likeness < KNOWN_FROM:
         raise ExpertFailed(

@@ -8,7 +8,8 @@ large one. A crop hides how big a thing is, so size is judged from the box.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .geometry import Order, Size, box_text, clip_box, non_maximum, position, si
 from .requests import Detect, Match
 
 EVERYTHING = "everything"
+ANYTHING = frozenset({EVERYTHING, "anything", "thing", "object", "item"})  # words that say nothing for CLIP to judge
 MARGIN = 0.1  # how much of the surroundings a crop shows, as a share of its longer side
 TRUE_FROM = 0.5  # the likelihood from which a phrase is taken to be true of a crop
 SAME_THING = 0.7  # boxes that overlap by more (IoU) are of one thing
@@ -62,7 +64,8 @@ def find(
     Args:
         context: where the pictures are and who to ask.
         handle: what to look at; in a region, the detector sees only its crop.
-        phrase: what to look for, in singular; "everything" keeps each box under the detector's own name for it.
+        phrase: what to look for, in singular; "everything" (or just "thing") keeps each box under the detector's
+            own name for it.
         size: keep only things whose longer side is small or large beside the picture.
         order: what comes first.
         at_most: how many are kept.
@@ -76,12 +79,14 @@ def find(
         ExpertFailed: an expert failed, or does not know such pictures.
     """
     phrase = clean(phrase)
-    named = phrase.lower() != EVERYTHING
+    named = phrase.lower() not in ANYTHING
     view, picture = look(context, handle, MARGIN)
+    load = cache(view.load)  # all the crops are cut from one opening of the picture
+    view = replace(view, load=load)
     detections = context.experts.ask("detector", [Detect(view, phrase if named else None)])[0]
     boxes, scores, labels = _thin_out(detections, picture.size)
     if named and boxes:
-        crops = [context.view_of(picture, box, MARGIN) for box in boxes]
+        crops = [replace(context.view_of(picture, box, MARGIN), load=load) for box in boxes]
         scores = [float(p[0]) for p in context.experts.ask("clip", [Match(crop, (phrase,)) for crop in crops])]
         labels = [phrase] * len(boxes)
     drafts = [

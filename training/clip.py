@@ -24,7 +24,7 @@ from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, 
 from .looks import NOTHING, PARTS, REACH, Store, draw_look
 
 BUDGETS = {
-    "cpu": Budget(steps=2000, batch=96, patch=16, workers=1),
+    "cpu": Budget(steps=1300, batch=96, patch=16, workers=1),
     "gpu": Budget(steps=20000, batch=256, patch=8, workers=14),
 }
 CAPACITY = 16000  # scenes kept
@@ -35,7 +35,7 @@ WARM = 100  # steps
 SIDE = 128
 GRID = 8  # patches a side that the dense heads name (of 16 px each)
 VALUES_OF = ((None, *SHAPES), (None, *COLORS), (None, *MATERIALS))  # what a patch may show
-EARLY = 400  # steps between usable versions
+EARLY = 250  # steps between usable versions
 
 
 def config_of(words: int, patch: int) -> Any:

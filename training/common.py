@@ -57,6 +57,15 @@ def choose(name: str, budgets: Mapping[str, Budget]) -> Budget:
     return budgets[name]
 
 
+def autocast(device: str) -> torch.autocast:
+    """bf16 for the heavy operations, where the hardware computes it natively; elsewhere nothing changes.
+
+    A CPU with AVX-512 BF16 trains about twice as fast with it; one without would be several times slower.
+    """
+    fast = device == "cuda" or torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
+    return torch.autocast(device, torch.bfloat16, enabled=fast)
+
+
 class _Drawn(IterableDataset[T], Generic[T]):
     """`draw(seed)` for every seed of a range; each worker takes every n-th."""
 
@@ -148,6 +157,7 @@ class Run:
         part.replace(self.checkpoint)
 
     def __enter__(self) -> Run:
+        _keep_memory()
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[losses]}"),
@@ -193,6 +203,18 @@ class Run:
                 part.load_state_dict(saved["state"][name])
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.history = [(int(step), dict(losses)) for step, losses in saved["history"]]
+
+
+def _keep_memory() -> None:
+    """Have glibc keep freed memory for the next step: a CPU training spends up to 28 % on giving it back and forth."""
+    import ctypes
+    import sys
+
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:  # musl has none
+            mallopt(-4, 0)  # M_MMAP_MAX: large blocks come from the heap too
+            mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: the heap does not shrink
 
 
 def draw_curve(history: list[tuple[int, dict[str, float]]], path: Path) -> None:

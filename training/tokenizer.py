@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PAD, END, USER, ASSISTANT, TOOL = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|tool|>"
 SPECIAL = (PAD, END, USER, ASSISTANT, TOOL, OPEN, CLOSE)
 TEMPLATE = FOLDER / "controller.jinja"
-# Digits one by one, words, and signs with the blank that follows them.
-_PIECES = r"\p{N}|[\p{L}\p{M}_]+|[^\s\p{L}\p{M}\p{N}_]+ ?|\n| |\s"
+# Digits one by one; words; signs, with single blanks between and after them: `": "` is one piece.
+_PIECES = r"\p{N}|[\p{L}\p{M}_]+|[^\s\p{L}\p{M}\p{N}_]+(?: [^\s\p{L}\p{M}\p{N}_]+)* ?|\n| |\s"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = 1400) -> PreTrainedTokenizerFast:
