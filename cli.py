@@ -35,7 +35,9 @@ app.add_typer(models, name="models")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help="bundled, gpu, or the path of a TOML file of your own.")]
-User = Annotated[str, typer.Option("--user", "-u", help="Whose conversations and pictures; users never see each other's.")]
+User = Annotated[
+    str | None, typer.Option("--user", "-u", help="Whose conversations and pictures; users never see each other's. [default: me]")
+]
 Controller = Annotated[
     str | None, typer.Option(help="The controller LLM, as scheme:name (zoo:controller, hf:Qwen/Qwen2.5-7B-Instruct, openai:MODEL).")
 ]
@@ -55,7 +57,7 @@ def ask(
     profile: ProfileName = "bundled",
     controller: Controller = None,
     chat: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
-    user: User = "me",
+    user: User = None,
     out: Annotated[Path | None, typer.Option(help="A folder to copy the pictures that were made and the evidence into.")] = None,
     timings: Annotated[bool, typer.Option(help="Print on stderr where the seconds went.")] = False,
 ) -> None:
@@ -68,7 +70,7 @@ def ask(
     started = time.perf_counter()
     with _agent(profile, controller) as agent:
         opened = time.perf_counter()
-        conversation = agent.chat(user=user, id=chat)
+        conversation = agent.chat(user=user, id=chat, out=out)
         if as_json:
             reply = conversation.send(request, images or [])
         else:
@@ -76,8 +78,6 @@ def ask(
 
             reply = follow(conversation.stream(request, images or []), Console())
         finished = time.perf_counter()
-        if out is not None:
-            reply = reply.copy_to(out)
         if as_json:
             typer.echo(json.dumps(reply.to_json(), ensure_ascii=False))
         else:
@@ -97,7 +97,7 @@ def converse(
     profile: ProfileName = "bundled",
     controller: Controller = None,
     chat: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
-    user: User = "me",
+    user: User = None,
 ) -> None:
     """Talk in the terminal. A line may name picture files: what is red here? table.png"""
     from rich.console import Console

@@ -44,14 +44,14 @@ def main() -> None:
     console = Console()
     evidence = None
     with Agent(home=out / "home") as agent:
-        chat = agent.chat(user="demo")
+        chat = agent.chat(user="demo", out=out)
         for title, request, images in CONVERSATION:
             console.rule(f"[bold]{title}")
             files = "".join(f" [magenta]{out / name}[/]" for name in images)
             console.print(f"[bold green]>[/] {request}{files}")
             reply = follow(chat.stream(request, [out / name for name in images]), console)
             if reply.evidence is not None:
-                evidence = reply.copy_to(out).evidence
+                evidence = reply.evidence
     console.rule()
     print(f"Evidence: {evidence}")
 

@@ -22,7 +22,7 @@ from .ledger import Ledger, now
 from .records import Lineage, Picture, PictureKind
 
 CACHE_BYTES = 256_000_000  # of decoded pixels
-PNG_EFFORT = 3  # of 9: lossless all the same; more takes longer for a few per cent of size
+PNG_EFFORT = 1  # of 9: lossless all the same; 6 takes twice as long for a tenth of the size
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ gave before, without a second set of regions.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -170,21 +171,13 @@ class LedgerWorkspace:
 
     def calls(self, turn: int | None = None) -> list[Call]:
         """The calls of a turn, or of the whole conversation, in the order in which they were done."""
-        rows = self._rows.read(
-            "SELECT * FROM calls WHERE chat = ? AND (? IS NULL OR turn = ?) ORDER BY rowid", turn, turn
-        )
-        return [
-            Call(
-                id=row["id"],
-                turn=row["turn"],
-                tool=row["tool"],
-                arguments=json.loads(row["arguments"]),
-                observation=row["observation"],
-                ok=bool(row["ok"]),
-                recorded=self._rows.recorded(row["id"]),
-            )
-            for row in rows
-        ]
+        sql = "SELECT * FROM calls WHERE chat = ? AND (? IS NULL OR turn = ?) ORDER BY rowid"
+        return [self._call(row) for row in self._rows.read(sql, turn, turn)]
+
+    def call(self, call_id: str) -> Call | None:
+        """A call that was done, by its id, or None."""
+        rows = self._rows.read("SELECT * FROM calls WHERE chat = ? AND id = ?", call_id)
+        return self._call(rows[0]) if rows else None
 
     def regions_of_turn(self, turn: int) -> list[Region]:
         """The regions that the calls of a turn found or gave masks, as they are now, in the order of their handles."""
@@ -254,6 +247,17 @@ class LedgerWorkspace:
     def open_mask(self, region: Region) -> np.ndarray | None:
         """The region's mask, (height, width) bool over the whole picture, or None."""
         return None if region.mask is None else self.store.open_mask(region.mask)
+
+    def _call(self, row: sqlite3.Row) -> Call:
+        return Call(
+            id=row["id"],
+            turn=row["turn"],
+            tool=row["tool"],
+            arguments=json.loads(row["arguments"]),
+            observation=row["observation"],
+            ok=bool(row["ok"]),
+            recorded=self._rows.recorded(row["id"]),
+        )
 
     def _done(
         self, call_id: str, tool: str, arguments: dict[str, Any], turn: int | None

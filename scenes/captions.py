@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from .forms import Clause, Form, Listed, Placed, Related, Said, Set, Some, holds
 from .phrases import FACETS, article, attributes_of, changed, held_out, noun_phrase, phrase_true
 from .scene import BACKDROPS, Scene, Thing
-from .space import OPPOSITE, PLACE_NAMES, RELATIONS, centres, clear_place, raster_order, related
+from .space import OPPOSITE, PLACE_NAMES, RELATIONS, Boxes, centres, clear_place, raster_order, related
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 
@@ -70,7 +70,7 @@ def wording(form: Form, voice: int) -> str:
     opening = rng.choice(_OPENINGS)
     *first, last = (_clause_words(clause, rng) for clause in form)
     plain = " ".join([*first, last]) if isinstance(form[-1], Set) else " and ".join([*first, last])
-    if opening == "there is " and isinstance(form[0], (Some, Listed)) and not plain.startswith(("a ", "an ")):
+    if opening == "there is " and isinstance(form[0], Some) and form[0].count not in (None, 1):
         opening = "there are "
     if isinstance(form[0], Set):
         return plain
@@ -135,21 +135,27 @@ def full_caption(scene: Scene, rng: random.Random, words: bool = True) -> Captio
     return caption((*form, Set(scene.backdrop)) if rng.random() < 0.8 else form, rng)
 
 
-def partial_caption(scene: Scene, rng: random.Random) -> Caption:
-    """A true caption that says only a part: a thing or two, a count, a relation, a place, the backdrop, an absence."""
+def partial_caption(scene: Scene, rng: random.Random, boxes: Boxes | None = None) -> Caption:
+    """A true caption that says only a part: a thing or two, a count, a relation, a place, the backdrop, an absence.
+
+    Args:
+        scene: what to describe.
+        rng: draws what is said, and the voice.
+        boxes: where the things are seen to stand, as `forms.holds` takes them.
+    """
     while True:
         form = rng.choices(_PARTS, _PART_WEIGHTS)[0](scene, rng)
-        if form is not None and holds(form, scene):
+        if form is not None and holds(form, scene, boxes):
             return caption(form, rng)
 
 
-def captions(scene: Scene, rng: random.Random, count: int = 5) -> list[Caption]:
+def captions(scene: Scene, rng: random.Random, count: int = 5, boxes: Boxes | None = None) -> list[Caption]:
     """One full caption, then partial ones that say different things, at most `count` together."""
     made = {(first := full_caption(scene, rng)).form: first}
     for _ in range(4 * count):
         if len(made) >= count:
             break
-        part = partial_caption(scene, rng)
+        part = partial_caption(scene, rng, boxes)
         made.setdefault(part.form, part)
     return list(made.values())
 

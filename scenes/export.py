@@ -29,8 +29,8 @@ def export_scenes(
     Each JSON file holds `seed, width, height, background, objects, captions, questions`. An object has `id, shape,
     color, size, material, word, box, mask`: `box` is the tight box of its visible pixels, [x0, y0, x1, y1] in
     pixels with exclusive right and lower edges; `mask` is COCO's run-length encoding, {"size": [height, width],
-    "counts": [...]}, not compressed. A question has `question, program, answer, family`. What is asked about places
-    rests on the visible boxes. The same arguments write the same bytes.
+    "counts": [...]}, not compressed. A question has `question, program, answer, family`. What is said and asked
+    about places rests on the visible boxes. The same arguments write the same bytes.
 
     Args:
         count: how many scenes.
@@ -81,7 +81,7 @@ def scene_record(scene: Scene, rendered: Rendered, sampler: QuestionSampler) -> 
         "height": height,
         "background": scene.backdrop,
         "objects": objects,
-        "captions": [caption.text for caption in captions(scene, random.Random(scene.seed), CAPTIONS)],
+        "captions": [caption.text for caption in captions(scene, random.Random(scene.seed), CAPTIONS, shares)],
         "questions": [
             {
                 "question": question.text,
@@ -96,7 +96,7 @@ def scene_record(scene: Scene, rendered: Rendered, sampler: QuestionSampler) -> 
 
 def encode_mask(mask: np.ndarray) -> dict[str, list[int]]:
     """A (height, width) bool mask in COCO's run-length encoding, column by column, not compressed."""
-    from supervision import mask_to_rle  # heavy: it brings matplotlib
+    import supervision as sv  # heavy: it brings matplotlib
 
     height, width = mask.shape
-    return {"size": [height, width], "counts": [int(run) for run in mask_to_rle(mask.astype(bool))]}
+    return {"size": [height, width], "counts": [int(run) for run in sv.mask_to_rle(mask.astype(bool))]}

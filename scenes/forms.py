@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .phrases import phrase_true
-from .scene import Scene
-from .space import centres, clear_place, raster_order, related
+from .scene import Scene, Thing
+from .space import Boxes, centres, clear_place, raster_order, related
 
 Said = tuple[tuple[str, str], ...]  # attributes as a hashable tuple of (facet, value), in the order of FACETS
 
@@ -61,9 +60,16 @@ Clause = Some | Related | Placed | Listed | Set
 Form = tuple[Clause, ...]
 
 
-def holds(form: Form, scene: Scene) -> bool:
-    """Whether every clause of the form is true of the scene; what is not clear is not true."""
-    return all(_clause_holds(clause, scene) for clause in form)
+def holds(form: Form, scene: Scene, boxes: Boxes | None = None) -> bool:
+    """Whether every clause of the form is true of the scene; what is not clear is not true.
+
+    Args:
+        form: what is claimed.
+        scene: the truth.
+        boxes: the visible boxes, (things, 4) xyxy in shares of the picture's side; without them the things
+            stand where `Thing.x` and `Thing.y` say.
+    """
+    return all(_clause_holds(clause, scene, boxes) for clause in form)
 
 
 def truths(forms: Sequence[Form], scenes: Sequence[Scene]) -> np.ndarray:
@@ -71,25 +77,35 @@ def truths(forms: Sequence[Form], scenes: Sequence[Scene]) -> np.ndarray:
     return np.array([[holds(form, scene) for scene in scenes] for form in forms], bool).reshape(len(forms), len(scenes))
 
 
-def _clause_holds(clause: Clause, scene: Scene) -> bool:
+def fits(said: Said, thing: Thing) -> bool:
+    """Whether every attribute holds of the thing: `phrases.phrase_true` without making a dictionary."""
+    for facet, value in said:  # a plain loop, because a batch of captions asks this a million times  # noqa: SIM110
+        if getattr(thing, facet) != value:
+            return False
+    return True
+
+
+def _clause_holds(clause: Clause, scene: Scene, boxes: Boxes | None) -> bool:
     match clause:
         case Set(backdrop):
             return scene.backdrop == backdrop
         case Some(said, count):
-            attributes = dict(said)
-            found = sum(phrase_true(attributes, thing) for thing in scene.things)
+            found = sum(fits(said, thing) for thing in scene.things)
             return found > 0 if count is None else found == count
         case Placed(said, place):
-            attributes = dict(said)
+            points = centres(scene, boxes)
             return any(
-                phrase_true(attributes, thing) and clear_place(thing.x, thing.y) == place for thing in scene.things
+                fits(said, thing) and clear_place(*point) == place
+                for thing, point in zip(scene.things, points, strict=True)
             )
         case Listed(things):
             if len(things) != len(scene.things):
                 return False
-            return all(phrase_true(dict(said), thing) for said, thing in zip(things, raster_order(scene), strict=True))
+            return all(fits(said, thing) for said, thing in zip(things, raster_order(scene), strict=True))
         case Related(first, relation, second):
-            points = centres(scene)
-            ones = [i for i, thing in enumerate(scene.things) if phrase_true(dict(first), thing)]
-            others = [i for i, thing in enumerate(scene.things) if phrase_true(dict(second), thing)]
+            ones = [i for i, thing in enumerate(scene.things) if fits(first, thing)]
+            others = [i for i, thing in enumerate(scene.things) if fits(second, thing)] if ones else []
+            if not others:
+                return False
+            points = centres(scene, boxes)
             return any(i != j and related(points[i], relation, points[j]) is True for i in ones for j in others)

@@ -16,14 +16,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
-
 from saccade.errors import UserError
 from saccade.memory.chats import Chats
 from saccade.memory.pictures import PictureStore
 from saccade.memory.workspace import LedgerWorkspace
-
-# langchain-core's own notice about a default that will change one day.
-LANGCHAIN_NOTICE = "ignore:The default value of `allowed_objects`"
 
 
 def test_conversations_are_created_listed_and_resumed(tmp_path: Path) -> None:
@@ -122,9 +118,8 @@ while True:
     drafts = [RegionDraft(given.id, (0, 0, 5, 5), "cube", 0.5, mask), RegionDraft(given.id, (1, 1, 5, 5), "ball")]
     made = PictureDraft(Image.new("RGB", (4, 3), (shade % 256, shade // 256, 9)), "crop", given.id)
     result = ToolResult(regions=drafts, pictures=[made])
-    recorded, words = space.record(
-        f"call_{turn}", "tool", {"turn": turn}, result, lambda found: found.regions[0].handle + " " + found.pictures[0].handle
-    )
+    observe = lambda found: found.regions[0].handle + " " + found.pictures[0].handle
+    recorded, words = space.record(f"call_{turn}", "tool", {"turn": turn}, result, observe)
     print(json.dumps([turn, given.handle, words]), flush=True)
 """
 

@@ -8,13 +8,13 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
-
 from saccade.errors import UserError
 from saccade.memory.decode import Limits, decode
 from saccade.memory.pictures import PictureStore
@@ -128,7 +128,7 @@ def test_a_bad_file_is_refused_by_its_kind_and_nothing_is_written(
         store.add(str(path), owner="ann")
     assert refusal.value.kind == kind
     assert repr(str(path)) in refusal.value.message
-    assert os.listdir(tmp_path) == [name]
+    assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(UserError) as refusal:
         decode(data, store.limits)
     assert refusal.value.kind == kind
@@ -269,7 +269,13 @@ def test_the_same_pixels_have_the_same_hash_whatever_the_file() -> None:
 
 def test_the_first_of_a_few_frames_is_taken() -> None:
     for kind in ("GIF", "PNG", "WEBP", "TIFF"):
-        data = saved(drawn(), kind, save_all=True, append_images=[noise(64, 48)], **({"lossless": True} if kind == "WEBP" else {}))
+        data = saved(
+            drawn(),
+            kind,
+            save_all=True,
+            append_images=[noise(64, 48)],
+            **({"lossless": True} if kind == "WEBP" else {}),
+        )
         assert decode(data).image.tobytes() == drawn().tobytes(), kind
 
 
@@ -310,10 +316,8 @@ def test_random_damage_is_refused_or_decoded_but_never_another_error() -> None:
             data = bytearray(whole)
             for place in rng.integers(0, len(data), 4):
                 data[place] = rng.integers(0, 256)
-            try:
+            with suppress(UserError):
                 decode(bytes(data), SMALL)
-            except UserError as refusal:
-                assert refusal.kind
 
 
 def test_the_limits_come_from_the_settings() -> None:

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-
 from saccade.errors import UserError
 from saccade.memory.ledger import Ledger
 from saccade.memory.pictures import PictureStore
@@ -31,7 +30,7 @@ def files(home: Path) -> list[str]:
     return sorted(path.relative_to(home).as_posix() for path in home.rglob("*.png"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> PictureStore:
     return PictureStore(tmp_path / "home", durable=False)
 
@@ -71,7 +70,7 @@ def test_nothing_is_created_before_there_is_something_to_keep(tmp_path: Path) ->
         workspace.begin_turn([plain(1), "nowhere.png"])
     with pytest.raises(UserError, match="nowhere"):
         workspace.add_given([plain(1), "nowhere.png"])
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pixels_handed_out_may_be_drawn_on(store: PictureStore) -> None:
@@ -149,9 +148,9 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
 
 def test_a_transaction_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    with pytest.raises(KeyError), ledger.write() as db:
-        db.execute("INSERT INTO chats (id, owner, created) VALUES ('chat_1', 'ann', 'now')")
-        raise KeyError
+    insert = "INSERT INTO chats (id, owner, created) VALUES (?, 'ann', 'now')"
+    with pytest.raises(sqlite3.IntegrityError), ledger.write() as db:
+        db.executemany(insert, [("chat_1",), ("chat_2",), ("chat_1",)])
     assert ledger.read("SELECT * FROM chats") == []
     with ledger.write() as db:
         assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
@@ -172,7 +171,7 @@ def test_a_home_in_memory_does_the_same_without_files(tmp_path: Path, monkeypatc
     recorded, _ = workspace.record("call_1", "find_objects", {}, result, lambda recorded: "one")
     assert (workspace.open_mask(recorded.regions[0]) == mask).all()
     assert workspace.open(picture.id).tobytes() == plain(10).tobytes()
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_threads_and_stores_that_write_at_once_lose_nothing(tmp_path: Path) -> None:

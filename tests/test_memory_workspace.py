@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
 from saccade.errors import ToolRetry, UserError
 from saccade.memory.pictures import PictureStore
 from saccade.memory.records import MaskDraft, PictureDraft, Recorded, RegionDraft, ToolResult
@@ -27,12 +26,12 @@ def spoken(recorded: Recorded) -> str:
 MASK = np.eye(6, 8, dtype=bool)
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> PictureStore:
     return PictureStore(tmp_path / "home", durable=False)
 
 
-@pytest.fixture()
+@pytest.fixture
 def workspace(store: PictureStore) -> LedgerWorkspace:
     space = LedgerWorkspace(store, "chat_1", "ann")
     space.begin_turn([plain(1)])
@@ -67,7 +66,11 @@ def test_what_a_call_found_gets_handles_ids_and_lineage(workspace: LedgerWorkspa
     assert (first.handle, first.image, second.handle) == ("reg_1", "img_1", "reg_2")
     assert (first.id, second.id) == (f"{first.picture}.r1", f"{first.picture}.r2")
     assert (first.box, first.label, first.score) == ((1, 2, 3, 5), "red cube", 0.5)
-    assert (first.lineage.tool, first.lineage.turn, first.lineage.arguments["phrase"]) == ("find_objects", 1, "red cube")
+    assert (first.lineage.tool, first.lineage.turn, first.lineage.arguments["phrase"]) == (
+        "find_objects",
+        1,
+        "red cube",
+    )
     assert (workspace.open_mask(first) == MASK).all()
     assert workspace.region("reg_2") == second
     assert find(workspace, "call_2", 1).regions[0].handle == "reg_3"
@@ -134,6 +137,8 @@ def test_a_call_is_recorded_once(workspace: LedgerWorkspace, store: PictureStore
         first,
     )
     assert later.calls(2) == []
+    assert later.call("call_1") == call
+    assert later.call("call_2") is None
 
 
 def test_a_failed_call_is_recorded_with_what_was_said(workspace: LedgerWorkspace) -> None:
@@ -146,8 +151,8 @@ def test_one_id_for_two_different_calls_is_a_fault(workspace: LedgerWorkspace) -
     find(workspace, "call_1")
     with pytest.raises(ValueError, match="cannot stand for calculate"):
         workspace.record("call_1", "calculate", {}, ToolResult(), spoken)
+    arguments = {"image": "img_1", "phrase": "red cube"}
     with pytest.raises(ValueError, match="in turn 2"):
-        arguments = {"image": "img_1", "phrase": "red cube"}
         workspace.record("call_1", "find_objects", arguments, ToolResult(), spoken, turn=2)
 
 
@@ -164,7 +169,9 @@ def test_a_call_that_cannot_be_recorded_leaves_no_trace(workspace: LedgerWorkspa
     find(workspace, "call_1", 1)
     good = RegionDraft(workspace.picture("img_1").id, (0, 0, 1, 1), "ball")
     with pytest.raises(ValueError):
-        workspace.record("call_2", "tool", {}, ToolResult([good, *result.regions], result.masks, [], result.facts), spoken)
+        workspace.record(
+            "call_2", "tool", {}, ToolResult([good, *result.regions], result.masks, [], result.facts), spoken
+        )
     assert workspace.recorded("call_2") is None
     assert workspace.handles() == ["img_1", "reg_1"]
 

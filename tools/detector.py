@@ -182,6 +182,7 @@ def _from_transformers(spec: ModelSpec, folder: Path, model_type: str, device: s
         MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES,
         MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES,
     )
+    from transformers.utils import logging
 
     if model_type in MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES:
         backend = _ZeroShot
@@ -193,6 +194,7 @@ def _from_transformers(spec: ModelSpec, folder: Path, model_type: str, device: s
             f"rt_detr, detr, yolos, grounding-dino, owlv2, or a YOLO checkpoint.",
             kind="bad_weights",
         )
+    logging.disable_progress_bar()  # a library prints nothing
     try:
         return backend(folder, device)
     except (OSError, ValueError, ImportError, RuntimeError) as error:

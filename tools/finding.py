@@ -18,7 +18,7 @@ from ..errors import ToolRetry
 from ..memory.records import Box, Picture, Region
 from .contracts import RegionDraft, ToolContext, View
 from .familiar import look
-from .geometry import Order, Size, box_text, clip_box, non_maximum, position, size_class, size_text, sort_key
+from .geometry import Order, Size, box_text, clip_box, position, size_class, size_text, sort_key
 from .requests import Detect, Match
 
 EVERYTHING = "everything"
@@ -102,12 +102,14 @@ def _thin_out(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[f
     """Boxes, scores and labels of `sv.Detections`, one a thing, best first."""
     if not len(detections):
         return [], [], []
-    xyxy = np.asarray(detections.xyxy, dtype=float)
-    scores = np.ones(len(xyxy)) if detections.confidence is None else np.asarray(detections.confidence, dtype=float)
-    names = detections.data.get("class_name", ["thing"] * len(xyxy))
-    kept = non_maximum(xyxy, scores, SAME_THING)
-    boxes = [clip_box(xyxy[index], size) for index in kept]
-    return boxes, [float(scores[index]) for index in kept], [str(names[index]) for index in kept]
+    if detections.confidence is None:
+        detections.confidence = np.ones(len(detections))
+    # Whatever their classes: two names for one thing are one thing.
+    kept = detections.with_nms(SAME_THING, class_agnostic=True)
+    order = np.argsort(-kept.confidence, kind="stable")
+    names = kept.data.get("class_name", np.full(len(kept), "thing"))
+    boxes = [clip_box(kept.xyxy[index], size) for index in order]
+    return boxes, [float(kept.confidence[index]) for index in order], [str(names[index]) for index in order]
 
 
 def finding_facts(found: Found, handle: str, phrase: str, size: str = "any", order: str = "score") -> dict[str, Any]:

@@ -85,22 +85,6 @@ def mask_box(mask: np.ndarray) -> Box | None:
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
-def non_maximum(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
-    """Which boxes stay, best score first, when a box that overlaps a better one by more than `threshold` IoU goes.
-
-    Whatever their classes: two names for one thing are one thing. `boxes` is (n, 4) xyxy.
-    """
-    left = list(np.argsort(-scores, kind="stable"))
-    kept: list[int] = []
-    while left:
-        best = left.pop(0)
-        kept.append(int(best))
-        if left:
-            overlap = box_iou(boxes[best], boxes[left])
-            left = [index for index, value in zip(left, overlap, strict=True) if value <= threshold]
-    return kept
-
-
 def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The IoU of one xyxy box with each of (n, 4) others: (n,) float."""
     width = np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0])

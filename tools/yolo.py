@@ -36,7 +36,8 @@ def build(architecture: dict[str, Any]) -> DetectionModel:
     from ultralytics.nn.tasks import DetectionModel
 
     try:
-        return DetectionModel(copy.deepcopy(architecture), verbose=False)  # it writes into the dictionary
+        # A copy, for it writes into the dictionary; its annotation forgets that it takes one.
+        return DetectionModel(cast("Any", copy.deepcopy(architecture)), verbose=False)
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError, AssertionError) as error:
         raise UserError(f"ultralytics cannot build this YOLO: {error!r}", kind="bad_weights") from error
 
@@ -134,7 +135,7 @@ class Yolo:
 
         squares, scales, paddings = zip(*(letterbox(image, self.side) for image in images), strict=True)
         batch = torch.from_numpy(np.stack(squares)).to(self.device).permute(0, 3, 1, 2).float().div_(255)
-        kept = non_max_suppression(
+        kept: Any = non_max_suppression(
             self.model(batch),
             conf_thres=self.threshold if threshold is None else threshold,
             iou_thres=self.overlap,

@@ -94,8 +94,8 @@ def batches(
         workers: processes; 0 draws in this one.
         collate: makes a batch of a list of cases; torch's own stacking when left out.
     """
-    ahead = {"prefetch_factor": 4} if workers else {}
-    return DataLoader(_Drawn(draw, seeds), batch, num_workers=workers, collate_fn=collate, **ahead)
+    ahead = 4 if workers else None
+    return DataLoader(_Drawn(draw, seeds), batch, num_workers=workers, collate_fn=collate, prefetch_factor=ahead)
 
 
 class Stateful(Protocol):
@@ -255,7 +255,7 @@ def hardware() -> str:
     """The device and how much of it was used, in words."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads, {os.cpu_count()} cores"
+    return f"CPU, {torch.get_num_threads()} of {os.cpu_count()} cores"
 
 
 def write_zoo(folder: Path, config: Mapping[str, Any], state: Mapping[str, torch.Tensor], card: Card) -> Card:

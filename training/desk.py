@@ -60,7 +60,7 @@ def draw_sheet(rng: random.Random) -> Sheet:
     size = (512, 512) if rng.random() < 0.4 else (rng.randrange(200, 1600), rng.randrange(200, 1600))
     side = min(size)
     items: list[Item] = []
-    for _ in range(rng.choice((1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8))):
+    for _ in range(rng.choice((1, 2, 3, 3, 4, 4, 5, 5, 6, 8))):
         attributes = {
             "size": rng.choice(tuple(SIZES)),
             "color": rng.choice(tuple(COLORS)),

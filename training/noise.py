@@ -75,7 +75,8 @@ def disturb(parts: Parts, rng: random.Random, strength: float = 1.0) -> str:
         text = f"{text.rstrip(' .?!')}{rng.choice((', ', ' ', ' '))}{rng.choice(_ENDINGS)}{end}"
     if rng.random() < 0.10 * strength:
         aside = rng.choice(_ASIDES)
-        text = f"{aside} {_upper_first(text)}" if rng.random() < 0.7 else f"{text} {aside}"
+        end = "" if text[-1:] in "?.!" else "."
+        text = f"{aside} {_upper_first(text)}" if rng.random() < 0.7 else f"{text}{end} {aside}"
     return _case(text, rng, strength)
 
 

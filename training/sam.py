@@ -28,7 +28,7 @@ from .common import Budget, Card, Run, batches, choose, draw_curve, write_zoo
 from .looks import PICTURE, part_map
 
 BUDGETS = {
-    "cpu": Budget(steps=3000, batch=8, patch=16, workers=1),
+    "cpu": Budget(steps=1800, batch=8, patch=16, workers=1),
     "gpu": Budget(steps=20000, batch=32, patch=16, workers=14),
 }
 SIDE = 256  # px: what the encoder sees
@@ -37,7 +37,7 @@ PROMPTS = 8  # a picture
 FINE = 48  # samples a side of the grid around a thing
 RATE = 2e-3
 WARM = 100  # steps
-EARLY = 500  # steps between usable versions
+EARLY = 300  # steps between usable versions
 
 
 def config_of(patch: int) -> SamConfig:

@@ -30,6 +30,7 @@ WEIGHTS: dict[str, float] = {
     "total": 3, "backdrop": 2, "labels": 3, "look_closer": 3, "arithmetic": 2.5, "it_color": 2.5, "it_material": 2,
     "it_shape": 2, "it_where": 2, "it_cut_out": 3, "it_crop": 2, "it_outline": 2, "decline": 3, "smalltalk": 1.5,
 }  # fmt: skip
+OPENINGS = 0.6  # the share of conversations that end with the first step of their first request
 FOLLOW_UPS = tuple(intent for intent in WEIGHTS if intent.startswith("it_"))
 BLIND = ("arithmetic", "decline", "smalltalk")  # intents that need no picture
 ORDERS = {
@@ -83,12 +84,18 @@ class Talk:
         noise: how much requests are disturbed, see `noise.disturb`.
         outside: how often a noun phrase is from outside the drawn world.
         flawless: no experts that fail, no unknown pictures, no mistakes to mend.
+        opening: end with the first step of a request; no tool is run.
     """
 
     def __init__(
-        self, rng: random.Random, noise: float = 1.0, outside: float = 0.42, flawless: bool = False
+        self,
+        rng: random.Random,
+        noise: float = 1.0,
+        outside: float = 0.42,
+        flawless: bool = False,
+        opening: bool = False,
     ) -> None:
-        self.rng, self.noise, self.outside, self.flawless = rng, noise, outside, flawless
+        self.rng, self.noise, self.outside, self.flawless, self.opening = rng, noise, outside, flawless, opening
         self.desk = Desk()
         self.experts = DeskExperts(self.desk, rng, missed=0 if flawless else 0.02)
         self.runner = ToolRunner(all_tools(), self.desk, self.experts)
@@ -206,7 +213,7 @@ class Talk:
             return any_world_noun(rng)
         if rng.random() < self.outside:
             noun = outside_noun(rng)
-            number = rng.choice((0, 1, 1, 1, 1, 2)) if one else rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 5, 6))
+            number = rng.choice((0, 1, 1, 1, 1, 2)) if one else rng.choice((0, 0, 1, 1, 1, 2, 2, 3, 4, 5))
             chosen = rng.sample(range(len(sheet.items)), min(number, len(sheet.items)))
             sheet.meanings.setdefault(noun.phrase, frozenset(chosen))
             return noun
@@ -239,6 +246,10 @@ class Talk:
         broken = not self.flawless and rng.random() < 0.01
         try:
             step = next(plan)
+            if self.opening:
+                turn.calls.append(step.calls)
+                self.trace.messages.append(Message("assistant", step.thought, step.calls))
+                return
             while True:
                 self._stumble(step)
                 self.experts.broken = rng.choice(_BROKEN) if broken else None
@@ -339,15 +350,16 @@ def _labels(rng: random.Random) -> tuple[list[str], str]:
 
 
 def draw_trace(seed: int, folder_families: Any = families) -> Trace:
-    """One training conversation of 1 to 4 requests.
+    """One training conversation: 1 to 4 requests, or (for breadth at little cost) one and its first step alone.
 
     Raises:
         SaccadeError: there are no families to draw from.
     """
     rng = random.Random(seed)
-    talk = Talk(rng)
+    opening = rng.random() < OPENINGS
+    talk = Talk(rng, opening=opening)
     first = True
-    for _ in range(rng.choices((1, 2, 3, 4), (45, 28, 17, 10))[0]):
+    for _ in range(1 if opening else rng.choices((1, 2, 3, 4), (40, 32, 18, 10))[0]):
         intent, family = draw_family(rng, folder_families, follow_up=bool(talk.it))
         pictures = 0
         if (first and rng.random() < 0.96) or (not talk.given and rng.random() < 0.8) or rng.random() < 0.08:
