@@ -68,7 +68,9 @@ class Agent:
         self._given_model = None if isinstance(controller, str) else controller
         self._given_experts = experts
         if self._given_model is None:
-            ModelSpec.parse(self.profile.models.get("controller", "")) if controller else self.profile.spec("controller")
+            ModelSpec.parse(self.profile.models.get("controller", "")) if controller else self.profile.spec(
+                "controller"
+            )
         self._lock = threading.RLock()
         self._turn_locks: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
@@ -83,12 +85,12 @@ class Agent:
         Raises:
             UserError: there is no conversation of this id, or it is another user's.
         """
-        from ..memory.workspace import LedgerWorkspace
         from .chat import Chat
+        from .order import OrderedWorkspace
 
         owner = self._owner(id, user) if id else user or ME
         chat = id or self.chats.new_id()
-        workspace = LedgerWorkspace(self.store, chat, owner)
+        workspace = OrderedWorkspace(self.store, chat, owner)
         return Chat(self, workspace, self._turn_lock(chat), None if out is None else Path(out).expanduser())
 
     def close(self) -> None:
@@ -171,7 +173,9 @@ class Agent:
         schemas = tool_schemas(self.tools, lambda name: prompts.load(f"tools/{name}"), keep_handles=ours)
         # The bundled controller was trained without a system message: what it says it learned from traces.
         bundled = self._given_model is None and self.profile.spec("controller").scheme == "zoo"
-        return build_graph(self.model, schemas, rules, self.chats.checkpointer(), None if bundled else prompts.load("system"))
+        return build_graph(
+            self.model, schemas, rules, self.chats.checkpointer(), None if bundled else prompts.load("system")
+        )
 
     def _owner(self, chat: str, user: str | None) -> str:
         from ..memory.rows import unknown_chat

@@ -16,12 +16,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 
 from ..errors import UserError
 from ..memory.decode import Source
-from ..memory.workspace import LedgerWorkspace
 from ..tools.runner import ToolRunner
-from .evidence import draw_evidence
 from .events import Event, ReplyReady, TextDelta
+from .evidence import draw_evidence
 from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import request_text, split_request, turn_start, unanswered
+from .order import OrderedWorkspace
 from .reply import Reply, Step, cited_regions
 
 if TYPE_CHECKING:
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 STOPPED = "I was stopped before I had an answer."
 NOT_DONE = "This call was not done: the turn was stopped before it."
-WARNED = {"tool_retry", "unknown_tool", "bad_arguments", "unknown_handle", "repeated_call"}  # the controller's own affair
+WARNED = {
+    "tool_retry",
+    "unknown_tool",
+    "bad_arguments",
+    "unknown_handle",
+    "repeated_call",
+}  # the controller's own affair
 
 _END = object()
 
@@ -41,18 +47,14 @@ class Chat:
     crash cut off is finished by the next `send`, or by `resume`.
     """
 
-    def __init__(self, agent: Agent, workspace: LedgerWorkspace, lock: Any, out: Path | None = None) -> None:
+    def __init__(self, agent: Agent, workspace: OrderedWorkspace, lock: Any, out: Path | None = None) -> None:
         self._agent = agent
         self._workspace = workspace
         self._lock = lock
         self._out = out
         self._settled = False  # whether it is known that no turn was cut off
-        self._runner = ToolRunner(
-            agent.tools, workspace, agent.experts, look_again=agent.settings.look == "again"
-        )
-        # One worker: parallel calls of one turn are done in the order in which the controller wrote
-        # them, so their handles do not depend on which thread was faster.
-        self._config: Any = {"configurable": {"thread_id": workspace.chat}, "max_concurrency": 1}
+        self._runner = ToolRunner(agent.tools, workspace, agent.experts, look_again=agent.settings.look == "again")
+        self._config: Any = {"configurable": {"thread_id": workspace.chat}}
 
     @property
     def id(self) -> str:
@@ -148,9 +150,7 @@ class Chat:
         worker.start()
         return worker
 
-    def _turn(
-        self, text: str, images: Any, emit: Callable[[Event], None] | None, cancelled: threading.Event
-    ) -> Reply:
+    def _turn(self, text: str, images: Any, emit: Callable[[Event], None] | None, cancelled: threading.Event) -> Reply:
         if not text.strip():
             raise UserError("The request is empty: say what you want to know.", kind="empty_request")
         sources = [images] if isinstance(images, str | bytes | Path) or not isinstance(images, Sequence) else images
@@ -161,7 +161,9 @@ class Chat:
             named = [(str(picture.handle), picture.size) for picture in pictures]
             asked = HumanMessage(content=request_text(text.strip(), named))
             self._settled = False
-            messages = self._run(graph, {"messages": [asked]}, TurnContext(self._runner, number, emit, cancelled))
+            messages = self._run(
+                graph, {"messages": [asked]}, TurnContext(self._workspace, self._runner, number, emit, cancelled)
+            )
             self._settled = True
             return self._reply(messages, number)
 
@@ -192,7 +194,7 @@ class Chat:
         if graph.get_state(self._config).next:
             number = self._workspace.turn
             with contextlib.suppress(Exception):  # `_run` has closed the turn then; the new one goes on
-                reply = self._reply(self._run(graph, None, TurnContext(self._runner, number)), number)
+                reply = self._reply(self._run(graph, None, TurnContext(self._workspace, self._runner, number)), number)
         if unanswered(self._messages()):
             self._close_turn()
         self._settled = True
@@ -236,7 +238,9 @@ class Chat:
                 if seen.status == "error" and facts.get("kind") not in {None, *WARNED}:
                     warnings.append(seen.text)
         text = messages[-1].text
-        regions = cited_regions(text, self._workspace.handles("region"), self._workspace.region) if "reg_" in text else ()
+        regions = (
+            cited_regions(text, self._workspace.handles("region"), self._workspace.region) if "reg_" in text else ()
+        )
         images = tuple(self._workspace.pictures_of_turn(number)) if made else ()
         evidence = draw_evidence(self._workspace, regions, self._place(number)) if regions else None
         if self._out is not None:

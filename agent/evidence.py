@@ -36,7 +36,12 @@ def draw_evidence(workspace: Workspace, regions: Sequence[Region], path: Path) -
         by_picture.setdefault(region.picture, []).append(region)
     order = {region.id: index for index, region in enumerate(regions)}
     panels = [
-        annotate(workspace.open(picture), several, [workspace.open_mask(one) for one in several], [order[one.id] for one in several])
+        annotate(
+            workspace.open(picture),
+            several,
+            [workspace.open_mask(one) for one in several],
+            [order[one.id] for one in several],
+        )
         for picture, several in by_picture.items()
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +51,9 @@ def draw_evidence(workspace: Workspace, regions: Sequence[Region], path: Path) -
     return path
 
 
-def annotate(image: Image.Image, regions: Sequence[Region], masks: Sequence[object], colors: Sequence[int]) -> Image.Image:
+def annotate(
+    image: Image.Image, regions: Sequence[Region], masks: Sequence[object], colors: Sequence[int]
+) -> Image.Image:
     """A copy of the picture, scaled to a size that is good to look at, with its regions drawn.
 
     Args:
@@ -101,4 +108,6 @@ def _resized(mask: object, size: tuple[int, int]) -> object:
     import numpy as np
     from PIL import Image
 
-    return np.asarray(Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 127
+    return (
+        np.asarray(Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 127
+    )

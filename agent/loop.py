@@ -21,11 +21,12 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from ..tools.contracts import Tool
+from ..tools.contracts import Tool, ToolResult
 from ..tools.pool import PoolEvent
 from ..tools.runner import ToolRunner
 from .events import Event, Loading, StepFinished, StepStarted
 from .messages import call_ids, calls_of_turn, same_call, turn_start
+from .order import OrderedWorkspace
 from .reply import Step
 from .sight import show_pictures
 
@@ -56,6 +57,7 @@ class TurnCancelled(Exception):  # noqa: N818  (it is a request of the caller, n
 class TurnContext:
     """What one turn needs and no checkpoint keeps."""
 
+    workspace: OrderedWorkspace
     runner: ToolRunner
     number: int  # the turn, counted from 1
     emit: Callable[[Event], None] | None = None
@@ -97,9 +99,9 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         if last:
             changes["tools"] = []
         elif self.takes_handles:
-            changes["model_settings"] = {"handles": turn.runner.workspace.handles()}
+            changes["model_settings"] = {"handles": turn.workspace.handles()}
         if self.sees:
-            changes["messages"] = show_pictures(messages, turn.runner.workspace)
+            changes["messages"] = show_pictures(messages, turn.workspace)
         if turn.emit and not getattr(request.model, "ready", True):
             turn.emit(Loading(f"controller {getattr(request.model, 'spec', '')}"))
         response = handler(request.override(**changes) if changes else request)
@@ -120,7 +122,13 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         thought = writer.text if isinstance(writer, AIMessage) and writer.tool_calls[0]["id"] == call["id"] else ""
         if turn.emit:
             turn.emit(StepStarted(str(call["id"]), call["name"], call["args"], thought))
-        message = self._run(turn, call, messages)
+        workspace = turn.workspace
+        together = [str(one["id"]) for one in writer.tool_calls] if isinstance(writer, AIMessage) else []
+        workspace.begin(str(call["id"]), together[: together.index(str(call["id"]))])
+        try:
+            message = self._run(turn, call, messages)
+        finally:
+            workspace.end(str(call["id"]))
         if turn.emit:
             turn.emit(StepFinished(str(call["id"]), step_of(thought, call, message)))
         return message
@@ -132,7 +140,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
                 break
             made += same_call(earlier) == same
         if made >= self.max_repeats:
-            return tool_message(call, REPEAT_TEXT.format(times=made), ok=False, kind="repeated_call")
+            return self._refuse(turn, call, REPEAT_TEXT.format(times=made), "repeated_call")
         token = _listener.set(turn.emit)
         try:
             seen = turn.runner.run(str(call["id"]), call["name"], call["args"], turn.number)
@@ -140,6 +148,20 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
             _listener.reset(token)
         pictures = [picture.handle for picture in seen.recorded.pictures]
         return tool_message(call, seen.text, ok=seen.ok, kind=seen.kind, seconds=seen.seconds, pictures=pictures)
+
+    @staticmethod
+    def _refuse(turn: TurnContext, call: Any, text: str, kind: str) -> ToolMessage:
+        nothing = ToolResult(facts={"kind": kind})
+        turn.workspace.record(
+            str(call["id"]),
+            turn=turn.number,
+            tool=call["name"],
+            arguments=call["args"],
+            result=nothing,
+            observe=lambda _: text,
+            ok=False,
+        )
+        return tool_message(call, text, ok=False, kind=kind)
 
 
 def tool_message(
@@ -187,11 +209,15 @@ def mend(answer: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
     if all(own) and len(set(own)) == len(own) and used.isdisjoint(own):
         return answer
     fresh = call_ids(messages, len(own))
-    renamed = [{**one, "id": f"{id}_again" if id in used else id} for one, id in zip(answer.tool_calls, fresh, strict=True)]
+    renamed = [
+        {**one, "id": f"{id}_again" if id in used else id} for one, id in zip(answer.tool_calls, fresh, strict=True)
+    ]
     return answer.model_copy(update={"tool_calls": renamed})
 
 
-def tool_schemas(tools: Mapping[str, Tool[Any]], describe: Callable[[str], str], *, keep_handles: bool) -> list[dict[str, Any]]:
+def tool_schemas(
+    tools: Mapping[str, Tool[Any]], describe: Callable[[str], str], *, keep_handles: bool
+) -> list[dict[str, Any]]:
     """The tools in OpenAI's form, as `bind_tools` of every chat model takes them.
 
     Args:

@@ -183,7 +183,13 @@ class ScriptedController(BaseChatModel):
                 run_manager.on_llm_new_token(word, chunk=chunk)
             yield chunk
         pieces = [
-            {"name": one["name"], "args": json.dumps(one["args"]), "id": one["id"], "index": index, "type": "tool_call_chunk"}
+            {
+                "name": one["name"],
+                "args": json.dumps(one["args"]),
+                "id": one["id"],
+                "index": index,
+                "type": "tool_call_chunk",
+            }
             for index, one in enumerate(message.tool_calls)
         ]
         yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=pieces, chunk_position="last"))

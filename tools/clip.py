@@ -85,8 +85,8 @@ class Clip(Expert[ClipRequest, Any]):
         self.bias: float | None = ours.get("match_bias")
         trained_bias = getattr(model, "logit_bias", None)  # SigLIP's own
         if self.bias is None and trained_bias is not None:
-            self.bias = float(trained_bias)
-        self.scale = float(model.logit_scale.exp())
+            self.bias = trained_bias.item()
+        self.scale = model.logit_scale.exp().item()
         self.padding = "max_length" if trained_bias is not None else True  # SigLIP was trained on padded texts
         mean = getattr(processor.image_processor, "image_mean", None) or (0.5, 0.5, 0.5)
         self.fill: tuple[int, int, int] = tuple(round(255 * float(value)) for value in mean)  # pyright: ignore

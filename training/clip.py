@@ -24,16 +24,18 @@ from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, 
 from .looks import NOTHING, PARTS, REACH, Store, draw_look
 
 BUDGETS = {
-    "cpu": Budget(steps=1300, batch=96, patch=16, workers=1),
+    "cpu": Budget(steps=1000, batch=96, patch=16, workers=1),
     "gpu": Budget(steps=20000, batch=256, patch=8, workers=14),
 }
 CAPACITY = 16000  # scenes kept
 FRESH = 8  # scenes drawn a step, until the store is full
-WHOLES = 1 / 3  # the share of whole scenes in a batch
+WHOLES = 0.23  # the share of whole scenes in a batch
+SMALL = 96  # px: crops are shown so small at first, which is nearly twice as fast
+SMALL_UNTIL = 0.62  # of the steps
 RATE = 2e-3
 WARM = 100  # steps
 SIDE = 128
-GRID = 8  # patches a side that the dense heads name (of 16 px each)
+CELL = 16  # px: the dense heads name what each cell shows
 VALUES_OF = ((None, *SHAPES), (None, *COLORS), (None, *MATERIALS))  # what a patch may show
 EARLY = 250  # steps between usable versions
 
@@ -69,12 +71,16 @@ class Trained(nn.Module):
         self.backdrop = nn.Linear(width, len(BACKDROPS))
 
     def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Unit embeddings (n, dim), pooled features (n, width), patches (n, width, GRID, GRID)."""
-        seen = self.clip.vision_model(pixel_values=pixels)
+        """Unit embeddings (n, dim), pooled features (n, width), cells (n, width, side / CELL, side / CELL)."""
+        seen = self.clip.vision_model(pixel_values=pixels, interpolate_pos_encoding=pixels.shape[-1] != SIDE)
         patches = seen.last_hidden_state[:, 1:].transpose(1, 2)
         side = round(patches.shape[-1] ** 0.5)
-        patches = F.adaptive_avg_pool2d(patches.unflatten(-1, (side, side)), GRID)
-        return F.normalize(self.clip.visual_projection(seen.pooler_output), dim=-1), seen.pooler_output, patches
+        cells = F.adaptive_avg_pool2d(patches.unflatten(-1, (side, side)), pixels.shape[-1] // CELL)
+        return F.normalize(self.clip.visual_projection(seen.pooler_output), dim=-1), seen.pooler_output, cells
+
+    def name_cells(self, cells: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """The loss of naming what each cell shows."""
+        return _named(self.dense(cells.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), codes)
 
     def read(self, ids: np.ndarray, mask: np.ndarray) -> torch.Tensor:
         """Unit embeddings (n, dim) of token ids."""
@@ -108,64 +114,73 @@ def shape_of_rate(step: int, steps: int) -> float:
 class Shown:
     """One batch of pictures with what they show, on the device."""
 
-    def __init__(self, store: Store, crops: int, wholes: int, rng: np.random.Generator, device: str) -> None:
+    def __init__(
+        self, store: Store, crops: int, wholes: int, side: int, rng: np.random.Generator, device: str
+    ) -> None:
         rows = np.sort(rng.integers(0, len(store.crops_of), crops))
         scenes = np.sort(rng.integers(0, len(store.scenes), wholes))
         picked = [store.crops_of[row] for row in rows]
         self.scenes = [store.scenes[i] for i in scenes]
         self.things = [None if thing == NOTHING else store.scenes[at].things[thing] for _, at, thing in picked]
-        pixels, parts = cut_anew(store.crops[rows], store.crop_parts[rows], rng, device)
+        pixels, parts = cut_anew(store.crops[rows], store.crop_parts[rows], side, rng, device)
+        self.crops, self.wholes = tinted(pixels, rng), tinted(_floats(store.wholes[scenes], device), rng)
         codes = np.stack([store.codes[at] for _, at, _ in picked])
-        whole = _floats(store.wholes[scenes], device)
-        tint = 1 + torch.from_numpy(rng.uniform(-0.06, 0.06, (crops + wholes, 1, 1, 1)).astype(np.float32)).to(device)
-        self.pixels = (torch.cat([pixels, whole]) * tint).clamp(-1, 1)
         own = [0 if thing == NOTHING else thing + 1 for _, _, thing in picked]
         self.single = torch.from_numpy(codes[np.arange(crops), own].astype(np.int64)).to(device)
         self.backdrop = torch.tensor([BACKDROPS.index(scene.backdrop) for scene in self.scenes], device=device)
-        dense = [patch_codes(parts, codes), patch_codes(_even(store.whole_parts[scenes]), store.codes[scenes])]
-        self.dense = torch.from_numpy(np.concatenate(dense)).to(device)
+        self.crop_cells = torch.from_numpy(cell_codes(parts, codes)).to(device)
+        whole_parts = _even(store.whole_parts[scenes])
+        self.whole_cells = torch.from_numpy(cell_codes(whole_parts, store.codes[scenes])).to(device)
+
+
+def tinted(pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """The pixels with a little more or less contrast."""
+    tint = rng.uniform(0.94, 1.06, (len(pixels), 1, 1, 1)).astype(np.float32)
+    return (pixels * torch.from_numpy(tint).to(pixels.device)).clamp(-1, 1)
 
 
 def cut_anew(
-    crops: np.ndarray, parts: np.ndarray, rng: np.random.Generator, device: str
+    crops: np.ndarray, parts: np.ndarray, side: int, rng: np.random.Generator, device: str
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """Show kept crops at other places and zooms: (n, 3, SIDE, SIDE) pixels in -1..1 and (n, 4 * GRID, 4 * GRID) parts."""
+    """Show kept crops at other places and zooms.
+
+    Returns:
+        (n, 3, side, side) pixels in -1..1, and (n, side / 4, side / 4) uint8 which thing each part shows.
+    """
     n = len(crops)
-    zoom = (1 + 2 * rng.uniform(0, 0.22, n)) / REACH
     theta = np.zeros((n, 2, 3), np.float32)
-    theta[:, 0, 0] = theta[:, 1, 1] = zoom
+    theta[:, 0, 0] = theta[:, 1, 1] = (1 + 2 * rng.uniform(0, 0.22, n)) / REACH
     theta[:, :, 2] = rng.uniform(-0.05, 0.05, (n, 2)) / REACH * 2
     at = torch.from_numpy(theta).to(device)
-    pixels = _floats(crops, device)
-    grid = F.affine_grid(at, [n, 3, SIDE, SIDE], align_corners=False)
-    shown = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    coarse = F.affine_grid(at, [n, 1, 4 * GRID, 4 * GRID], align_corners=False)
+    grid = F.affine_grid(at, [n, 3, side, side], align_corners=False)
+    shown = F.grid_sample(_floats(crops, device), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    coarse = F.affine_grid(at, [n, 1, side // 4, side // 4], align_corners=False)
     names = torch.from_numpy(parts[:, None].astype(np.float32)).to(device)
     named = F.grid_sample(names, coarse, mode="nearest", padding_mode="zeros", align_corners=False)
     blurred = rng.random(n) < 0.15  # things seen from afar, enlarged
     if blurred.any():
         small = F.interpolate(shown[blurred], size=int(rng.integers(28, 80)), mode="bilinear", antialias=True)
-        shown[torch.from_numpy(blurred)] = F.interpolate(small, size=SIDE, mode="bicubic").clamp(-1, 1)
+        shown[torch.from_numpy(blurred)] = F.interpolate(small, size=side, mode="bicubic").clamp(-1, 1)
     return shown, named[:, 0].round().to(torch.uint8).cpu().numpy()
 
 
-def patch_codes(parts: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """What each patch mostly shows: (n, 3, GRID, GRID) int64 indices into VALUES_OF.
+def cell_codes(parts: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """What each cell mostly shows: (n, 3, side, side) int64 indices into VALUES_OF.
 
     Args:
-        parts: (n, 4 * GRID, 4 * GRID) which thing, 0 for none.
+        parts: (n, 4 * side, 4 * side) which thing, 0 for none.
         codes: (n, things + 1, 3) what each thing is.
     """
-    n = len(parts)
-    blocks = parts.reshape(n, GRID, 4, GRID, 4).transpose(0, 1, 3, 2, 4).reshape(n, GRID, GRID, 16)
+    n, side = len(parts), parts.shape[1] // 4
+    blocks = parts.reshape(n, side, 4, side, 4).transpose(0, 1, 3, 2, 4).reshape(n, side, side, 16)
     counts = (blocks[..., None] == np.arange(1, codes.shape[1])).sum(-2)
     most = np.where(counts.max(-1) >= 4, counts.argmax(-1) + 1, 0)
     return codes[np.arange(n)[:, None, None], most].transpose(0, 3, 1, 2).astype(np.int64)
 
 
 def _even(parts: np.ndarray) -> np.ndarray:
-    """Maps of PARTS a side as maps of 4 * GRID a side."""
-    at = ((np.arange(4 * GRID) + 0.5) * PARTS / (4 * GRID)).astype(int)
+    """Maps of PARTS a side as maps of SIDE / 4 a side."""
+    at = ((np.arange(SIDE // 4) + 0.5) * PARTS / (SIDE // 4)).astype(int)
     return parts[:, at][:, :, at]
 
 
@@ -177,20 +192,19 @@ def losses_of(model: Trained, shown: Shown, tokenizer: Any, rng: random.Random) 
     """Every part of a batch's loss."""
     phrases = draw_phrases(shown.things, shown.scenes, rng)
     captions = draw_captions(shown.scenes, rng)
-    pictures, pooled, patches = model.see(shown.pixels)
-    crops = len(shown.things)
-    near, far = pictures[:crops], pictures[crops:]
+    near, single, crop_cells = model.see(shown.crops)
+    far, whole, whole_cells = model.see(shown.wholes)
     short = model.read(*encode(tokenizer, phrases.texts))
     long = model.read(*encode(tokenizer, captions.texts))
-    dense = model.dense(patches.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     return {
         "crop": pairs(model.logits(short, near), phrases.on_crops, phrases.hard),
         "whole": 0.4 * pairs(model.logits(short, far), phrases.on_wholes),
         "caption": 0.5 * pairs(model.logits(long, far), captions.true, captions.hard),
         "contrast": 0.25 * contrast(model.clip.logit_scale.exp() * long[: len(far)] @ far.T),
-        "dense": 0.5 * _named(dense, shown.dense),
-        "single": 0.3 * _named(model.single(pooled[:crops]), shown.single),
-        "backdrop": 0.1 * F.cross_entropy(model.backdrop(pooled[crops:]), shown.backdrop),
+        "cells": 0.35 * model.name_cells(crop_cells, shown.crop_cells)
+        + 0.25 * model.name_cells(whole_cells, shown.whole_cells),
+        "single": 0.3 * _named(model.single(single), shown.single),
+        "backdrop": 0.1 * F.cross_entropy(model.backdrop(whole), shown.backdrop),
     }
 
 
@@ -235,7 +249,8 @@ def train(budget: str, out: Path, resume: bool) -> None:
             if not store.full:
                 _keep(store, next(drawn))
             rng = np.random.default_rng((1, step))
-            shown = Shown(store, plan.batch - wholes, wholes, rng, device)
+            side = SMALL if step < SMALL_UNTIL * plan.steps else SIDE
+            shown = Shown(store, plan.batch - wholes, wholes, side, rng, device)
             parts = losses_of(model, shown, tokenizer, random.Random(step))
             loss = sum(parts.values(), torch.zeros((), device=device))
             for optimizer in both:

@@ -94,8 +94,20 @@ def batches(
         workers: processes; 0 draws in this one.
         collate: makes a batch of a list of cases; torch's own stacking when left out.
     """
-    ahead = 4 if workers else None
-    return DataLoader(_Drawn(draw, seeds), batch, num_workers=workers, collate_fn=collate, prefetch_factor=ahead)
+    return DataLoader(
+        _Drawn(draw, seeds),
+        batch,
+        num_workers=workers,
+        collate_fn=collate,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_leave_interrupts,
+    )
+
+
+def _leave_interrupts(_: int) -> None:
+    """In a worker: Ctrl-C is for the process that trains, which saves first and then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Stateful(Protocol):

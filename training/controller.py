@@ -7,7 +7,10 @@ Then conversations (`traces.py`), with the loss on thoughts, calls and answers o
 
 from __future__ import annotations
 
+import copy
 import random
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,7 +36,8 @@ BUDGETS = {
 }
 WARM_UP = 0.12  # the share of the steps that only copy
 RATE = 2e-3
-MICRO = 8  # rows padded together; a batch is several of these, sorted by length
+MICRO = 4  # rows padded together; a batch is several of these, sorted by length
+HANDS = 2  # micro-batches worked on at once on a CPU: two threads that meet once a step, not at every product
 LONGEST = 900  # tokens; longer conversations are left out
 FIRST_SEED = 1_000_000  # of the training conversations
 HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
@@ -166,6 +170,44 @@ def loss_sum(model: nn.Module, batch: Batch, device: str) -> torch.Tensor:
     return nn.functional.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="sum")
 
 
+class Hands:
+    """Copies of a model that share its weights and have gradients of their own, each in a thread.
+
+    Small products gain little from several threads, and lose much where other programs want the cores, too.
+    """
+
+    def __init__(self, model: nn.Module, number: int) -> None:
+        self.models = [model, *(copy.deepcopy(model) for _ in range(number - 1))]
+        for other in self.models[1:]:
+            for mine, its in zip(model.parameters(), other.parameters(), strict=True):
+                its.data = mine.data
+        self.pool = ThreadPoolExecutor(number)
+
+    def gradients(self, parts: list[Batch], device: str) -> float:
+        """Set the model's gradients to those of the mean loss over the learned tokens, which is given back."""
+        learned = sum(int(part.learned[:, 1:].sum()) for part in parts)
+        waiting = deque(reversed(parts))  # the longest first
+
+        def work(model: nn.Module) -> float:
+            total = 0.0
+            while True:
+                try:
+                    part = waiting.popleft()
+                except IndexError:
+                    return total
+                loss = loss_sum(model, part, device) / learned
+                loss.backward()
+                total += loss.item()
+
+        total = sum(self.pool.map(work, self.models))
+        for other in self.models[1:]:
+            for mine, its in zip(self.models[0].parameters(), other.parameters(), strict=True):
+                if its.grad is not None:
+                    mine.grad = its.grad if mine.grad is None else mine.grad.add_(its.grad)
+                    its.grad = None
+        return total
+
+
 def _rate(step: int, steps: int) -> float:
     """The share of the learning rate at a step: a short rise, then a cosine to a twentieth."""
     rise = max(1, min(100, steps // 10))
@@ -202,14 +244,12 @@ def train(budget: str, out: Path, resume: bool) -> None:
         partial(collate, pad=tokenizer.convert_tokens_to_ids(PAD)),
     )
     model.train()
+    hands = Hands(model, HANDS if plan.device == "cpu" else 1)
+    if plan.device == "cpu":
+        torch.set_num_threads(1)
     with run:
         for _, parts in zip(run, data, strict=False):
-            learned = sum(int(part.learned[:, 1:].sum()) for part in parts)
-            total = 0.0
-            for part in parts:
-                loss = loss_sum(model, part, plan.device) / learned
-                loss.backward()
-                total += loss.item()
+            total = hands.gradients(parts, plan.device)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

@@ -25,7 +25,7 @@ from ..scenes.splits import Split
 from ..tools.yolo import Yolo, build, letterbox
 from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, write_zoo
 
-BUDGETS = {"cpu": Budget(steps=5000, batch=16, workers=1), "gpu": Budget(steps=12000, batch=64, workers=14)}
+BUDGETS = {"cpu": Budget(steps=3000, batch=16, workers=1), "gpu": Budget(steps=12000, batch=64, workers=14)}
 RATE, DECAY, EMA = 2e-3, 0.02, 0.998
 PICTURE, SIDE = 512, 256  # px of a drawn picture, and of what the model sees
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # the weights of the three losses, as ultralytics has them

@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from .synonyms import swap
+
 Parts = Sequence[tuple[str, bool]]  # (words, whether they came from a slot)
 
 _OPENERS = (
@@ -102,8 +104,10 @@ def _spell(words: str, rng: random.Random, strength: float) -> str:
         return words
     out: list[str] = []
     for word in words.split(" "):
+        if rng.random() < 0.10 * strength:
+            word = swap(word, rng)
         draw = rng.random() / strength
-        if draw < 0.012 and word.lower() in _DROPPED and "," not in word:
+        if draw < 0.02 and word.lower() in _DROPPED or 0.07 < draw < 0.075:
             continue
         if draw < 0.04 and word.lower() in _SHORT:
             out.append(_SHORT[word.lower()])
