@@ -37,7 +37,7 @@ test: setup ## run the test suite (two workers)
 lint: setup ## ruff and basedpyright
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/basedpyright
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 format: setup ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .

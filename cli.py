@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import typer
 
@@ -26,7 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: saccade scenes render --count 4 --out scenes, then saccade ask 'What is in the picture?' scenes/0000.png",
+    epilog="Start with: saccade scenes render --count 4 --out scenes; "
+    "then: saccade ask 'What is in the picture?' scenes/0000.png",
 )
 scenes = typer.Typer(help="The drawn world that the bundled models know.", no_args_is_help=True)
 models = typer.Typer(help="The models that a profile names: what is there, what is missing.", no_args_is_help=True)
@@ -34,12 +35,18 @@ app.add_typer(scenes, name="scenes")
 app.add_typer(models, name="models")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-ProfileName = Annotated[str, typer.Option("--profile", "-p", help="bundled, gpu, or the path of a TOML file of your own.")]
+ProfileName = Annotated[
+    str, typer.Option("--profile", "-p", help="bundled, gpu, or the path of a TOML file of your own.")
+]
 User = Annotated[
-    str | None, typer.Option("--user", "-u", help="Whose conversations and pictures; users never see each other's. [default: me]")
+    str | None,
+    typer.Option("--user", "-u", help="Whose conversations and pictures; users never see each other's. [default: me]"),
 ]
 Controller = Annotated[
-    str | None, typer.Option(help="The controller LLM, as scheme:name (zoo:controller, hf:Qwen/Qwen2.5-7B-Instruct, openai:MODEL).")
+    str | None,
+    typer.Option(
+        help="The controller LLM, as scheme:name (zoo:controller, hf:Qwen/Qwen2.5-7B-Instruct, openai:MODEL)."
+    ),
 ]
 
 
@@ -58,7 +65,9 @@ def ask(
     controller: Controller = None,
     chat: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
     user: User = None,
-    out: Annotated[Path | None, typer.Option(help="A folder to copy the pictures that were made and the evidence into.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder to copy the pictures that were made and the evidence into.")
+    ] = None,
     timings: Annotated[bool, typer.Option(help="Print on stderr where the seconds went.")] = False,
 ) -> None:
     """Ask once about pictures; prints every step, the answer and its evidence.
@@ -87,7 +96,14 @@ def ask(
 
 
 def _show_timings(agent: Agent, opening: float, turn: float) -> None:
-    stages = {"import and open": opening, **agent.seconds(), "whole turn": turn}
+    from .tools.pool import ExpertPool
+
+    stages = {"import and open": opening}
+    if isinstance(agent.experts, ExpertPool):
+        for role, spent in agent.experts.seconds.items():
+            stages[f"load {role}"] = spent.load
+            stages[f"{role}, {spent.requests} asked"] = spent.predict
+    stages["whole turn"] = turn
     for stage, seconds in stages.items():
         typer.echo(f"{stage:24} {seconds:7.2f} s", err=True)
 
@@ -182,8 +198,12 @@ def verify(profile: ProfileName = "bundled") -> None:
 @app.command()
 def train(
     name: Annotated[str, typer.Argument(help="clip, detector, sam or controller.")],
-    budget: Annotated[str, typer.Option(help="cpu (within 40 minutes on 2 cores) or gpu (within 10 minutes on one H100).")] = "cpu",
-    out: Annotated[Path | None, typer.Option(help="Where the model goes: config, weights, card, curve. Default: runs/NAME.")] = None,
+    budget: Annotated[
+        str, typer.Option(help="cpu (within 40 minutes on 2 cores) or gpu (within 10 minutes on one H100).")
+    ] = "cpu",
+    out: Annotated[
+        Path | None, typer.Option(help="Where the model goes: config, weights, card, curve. Default: runs/NAME.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in that folder.")] = False,
 ) -> None:
     """Make a bundled model again, from seeds; Ctrl-C keeps a checkpoint, --resume goes on from it."""
@@ -212,6 +232,13 @@ def evaluate(
         typer.echo(text)
 
 
+@runtime_checkable
+class _UsageError(Protocol):
+    """What typer raises for a wrong option or a missing argument."""
+
+    def format_message(self) -> str: ...
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every `SaccadeError` becomes a message and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -227,11 +254,9 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Exit as done:
         code = done.exit_code
     except typer.exceptions.TyperException as error:
-        message = getattr(error, "format_message", lambda: str(error))()
-        if message:
-            code = _complain("usage", f"{message} See: saccade --help", 2, as_json)
-        else:  # no arguments at all: the help was printed
-            code = 2
+        text = error.format_message() if isinstance(error, _UsageError) else str(error)
+        # No arguments at all: the help was printed, and there is nothing to add.
+        code = _complain("usage", f"{text} See: saccade --help", 2, as_json) if text.strip() else 2
     except BrokenPipeError:  # the reader went away, as in `saccade ask ... | head -1`
         sys.stderr.close()
         code = 0

@@ -48,7 +48,8 @@ class ModelSpec:
             )
         if scheme not in SCHEMES:
             raise UserError(
-                f"Unknown scheme {scheme!r} in the model spec {text!r}.{suggest(scheme, SCHEMES)}", kind="bad_model_spec"
+                f"Unknown scheme {scheme!r} in the model spec {text!r}.{suggest(scheme, SCHEMES)}",
+                kind="bad_model_spec",
             )
         return cls(scheme, name.strip())
 

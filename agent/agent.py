@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..memory.chats import Chats
     from ..memory.pictures import PictureStore
-    from ..settings import Profile, Settings
+    from ..settings import ModelSpec, Profile, Settings
     from ..tools.contracts import Experts, Tool
     from .chat import Chat
 
@@ -52,7 +52,7 @@ class Agent:
         experts: Experts | None = None,
         look_again: bool | None = None,
     ) -> None:
-        from ..settings import ModelSpec, Settings
+        from ..settings import Settings
 
         given = {
             "profile": profile,
@@ -67,10 +67,7 @@ class Agent:
         self.profile: Profile = self.settings.chosen
         self._given_model = None if isinstance(controller, str) else controller
         self._given_experts = experts
-        if self._given_model is None:
-            ModelSpec.parse(self.profile.models.get("controller", "")) if controller else self.profile.spec(
-                "controller"
-            )
+        self._spec: ModelSpec | None = None if self._given_model is not None else self.profile.spec("controller")
         self._lock = threading.RLock()
         self._turn_locks: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
@@ -142,7 +139,8 @@ class Agent:
             return self._given_model
         from .controllers import load_controller
 
-        return load_controller(self.profile.spec("controller"), self.settings.device, self.settings.threads)
+        assert self._spec is not None  # one of both is given
+        return load_controller(self._spec, self.settings.device, self.settings.threads)
 
     @cached_property
     def chats(self) -> Chats:
@@ -172,10 +170,9 @@ class Agent:
         )
         schemas = tool_schemas(self.tools, lambda name: prompts.load(f"tools/{name}"), keep_handles=ours)
         # The bundled controller was trained without a system message: what it says it learned from traces.
-        bundled = self._given_model is None and self.profile.spec("controller").scheme == "zoo"
-        return build_graph(
-            self.model, schemas, rules, self.chats.checkpointer(), None if bundled else prompts.load("system")
-        )
+        bundled = self._spec is not None and self._spec.scheme == "zoo"
+        system = None if bundled else prompts.load("system")
+        return build_graph(self.model, schemas, rules, self.chats.checkpointer(), system)
 
     def _owner(self, chat: str, user: str | None) -> str:
         from ..memory.rows import unknown_chat

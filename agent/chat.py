@@ -29,13 +29,8 @@ if TYPE_CHECKING:
 
 STOPPED = "I was stopped before I had an answer."
 NOT_DONE = "This call was not done: the turn was stopped before it."
-WARNED = {
-    "tool_retry",
-    "unknown_tool",
-    "bad_arguments",
-    "unknown_handle",
-    "repeated_call",
-}  # the controller's own affair
+# Failures that the controller mends by itself; the others are told to the person as warnings.
+OWN_AFFAIRS = {None, "tool_retry", "unknown_tool", "bad_arguments", "unknown_handle", "repeated_call"}
 
 _END = object()
 
@@ -161,9 +156,8 @@ class Chat:
             named = [(str(picture.handle), picture.size) for picture in pictures]
             asked = HumanMessage(content=request_text(text.strip(), named))
             self._settled = False
-            messages = self._run(
-                graph, {"messages": [asked]}, TurnContext(self._workspace, self._runner, number, emit, cancelled)
-            )
+            turn = TurnContext(self._workspace, self._runner, number, emit, cancelled)
+            messages = self._run(graph, {"messages": [asked]}, turn)
             self._settled = True
             return self._reply(messages, number)
 
@@ -235,7 +229,7 @@ class Chat:
                 steps.append(step_of(message.text if place == 0 else "", call, seen))
                 facts = seen.artifact or {}
                 made = made or bool(facts.get("pictures"))
-                if seen.status == "error" and facts.get("kind") not in {None, *WARNED}:
+                if seen.status == "error" and facts.get("kind") not in OWN_AFFAIRS:
                     warnings.append(seen.text)
         text = messages[-1].text
         regions = (

@@ -11,7 +11,7 @@ from ..settings import ModelSpec
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
-HUB_TEXT = 1600  # characters that a hub model may write at once; the bundled one needs fewer
+BUNDLED_TEXT, HUB_TEXT = 400, 1600  # characters that a thought or an answer may have
 
 
 def load_controller(spec: ModelSpec | str, device: str = "auto", threads: int = 2) -> BaseChatModel:
@@ -40,8 +40,8 @@ def load_controller(spec: ModelSpec | str, device: str = "auto", threads: int = 
     from .local import LocalChatModel
 
     resolve(spec)  # missing weights are told before anything is written
-    text = {} if spec.scheme == "zoo" else {"max_text": HUB_TEXT}
-    return LocalChatModel(spec=str(spec), device=device, threads=threads, **text)
+    text = BUNDLED_TEXT if spec.scheme == "zoo" else HUB_TEXT
+    return LocalChatModel(spec=str(spec), device=device, threads=threads, max_text=text)
 
 
 def _server(spec: ModelSpec) -> BaseChatModel:

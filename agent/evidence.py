@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from uuid import uuid4
 from ..memory.records import Region
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
     from ..tools.contracts import Workspace
@@ -35,24 +35,19 @@ def draw_evidence(workspace: Workspace, regions: Sequence[Region], path: Path) -
     for region in regions:
         by_picture.setdefault(region.picture, []).append(region)
     order = {region.id: index for index, region in enumerate(regions)}
-    panels = [
-        annotate(
-            workspace.open(picture),
-            several,
-            [workspace.open_mask(one) for one in several],
-            [order[one.id] for one in several],
-        )
-        for picture, several in by_picture.items()
-    ]
+    panels: list[Image.Image] = []
+    for picture, several in by_picture.items():
+        masks = [workspace.open_mask(one) for one in several]
+        panels.append(annotate(workspace.open(picture), several, masks, [order[one.id] for one in several]))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}-{uuid4().hex[:8]}.png")
     side_by_side(panels).save(unfinished, "PNG")
-    os.replace(unfinished, path)
+    unfinished.replace(path)
     return path
 
 
 def annotate(
-    image: Image.Image, regions: Sequence[Region], masks: Sequence[object], colors: Sequence[int]
+    image: Image.Image, regions: Sequence[Region], masks: Sequence[np.ndarray | None], colors: Sequence[int]
 ) -> Image.Image:
     """A copy of the picture, scaled to a size that is good to look at, with its regions drawn.
 
@@ -71,10 +66,11 @@ def annotate(
     boxes = np.array([region.box for region in regions], dtype=np.float32) * scale
     found = sv.Detections(xyxy=boxes, class_id=np.array([color % len(COLORS) for color in colors]))
     palette = sv.ColorPalette.from_hex(COLORS)
-    masked = [place for place, mask in enumerate(masks) if mask is not None]
+    masked = {place: mask for place, mask in enumerate(masks) if mask is not None}
     if masked:
-        inside = found[np.array(masked)]
-        inside.mask = np.stack([_resized(masks[place], size) for place in masked])
+        inside = found[np.array(list(masked))]
+        assert isinstance(inside, sv.Detections)  # a list of places gives several
+        inside.mask = np.stack([_resized(mask, size) for mask in masked.values()])
         drawn = sv.MaskAnnotator(palette, opacity=0.4).annotate(drawn, inside)
         drawn = sv.PolygonAnnotator(palette, thickness=2).annotate(drawn, inside)
     text = max(size) / 1024 + 0.2
@@ -104,10 +100,8 @@ def _scale(size: tuple[int, int]) -> float:
     return max(SHORTEST / longer, 1.0) if longer < SHORTEST else min(LONGEST / longer, 1.0)
 
 
-def _resized(mask: object, size: tuple[int, int]) -> object:
+def _resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     import numpy as np
     from PIL import Image
 
-    return (
-        np.asarray(Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 127
-    )
+    return np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 127

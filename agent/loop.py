@@ -49,7 +49,7 @@ def tell_loading(event: PoolEvent) -> None:
         emit(Loading(f"{event.role} {event.spec}"))
 
 
-class TurnCancelled(Exception):  # noqa: N818  (it is a request of the caller, not an error)
+class TurnCancelled(Exception):
     """The person who asked does not want the turn any more."""
 
 
@@ -209,9 +209,8 @@ def mend(answer: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
     if all(own) and len(set(own)) == len(own) and used.isdisjoint(own):
         return answer
     fresh = call_ids(messages, len(own))
-    renamed = [
-        {**one, "id": f"{id}_again" if id in used else id} for one, id in zip(answer.tool_calls, fresh, strict=True)
-    ]
+    fresh = [f"{id}_again" if id in used else id for id in fresh]
+    renamed = [{**one, "id": id} for one, id in zip(answer.tool_calls, fresh, strict=True)]
     return answer.model_copy(update={"tool_calls": renamed})
 
 

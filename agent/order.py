@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ..memory.records import Call
+from ..memory.records import Recorded
 from ..memory.workspace import LedgerWorkspace
 
 
@@ -38,7 +38,7 @@ class OrderedWorkspace(LedgerWorkspace):
             self._ended.add(call_id)
             self._changed.notify_all()
 
-    def record(self, call_id: str, *arguments: Any, **named: Any) -> Call:
+    def record(self, call_id: str, *arguments: Any, **named: Any) -> tuple[Recorded, str]:
         """Wait for the calls before this one, then write it down."""
         running = [one for one in self._earlier.pop(call_id, ()) if self.call(one) is None]
         if running:

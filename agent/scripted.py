@@ -31,7 +31,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from ..errors import UserError
 from .messages import call_ids
@@ -110,8 +110,8 @@ class ScriptedController(BaseChatModel):
         UserError: (`kind` "script_used_up") it was asked for more turns than the script has.
     """
 
-    seen: list[list[BaseMessage]] = []
-    offered: list[list[str]] = []
+    seen: list[list[BaseMessage]] = Field(default_factory=list)
+    offered: list[list[str]] = Field(default_factory=list)
 
     _script: Script = PrivateAttr()
     _played: int = PrivateAttr(default=0)
@@ -182,17 +182,8 @@ class ScriptedController(BaseChatModel):
             if run_manager:
                 run_manager.on_llm_new_token(word, chunk=chunk)
             yield chunk
-        pieces = [
-            {
-                "name": one["name"],
-                "args": json.dumps(one["args"]),
-                "id": one["id"],
-                "index": index,
-                "type": "tool_call_chunk",
-            }
-            for index, one in enumerate(message.tool_calls)
-        ]
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=pieces, chunk_position="last"))
+        last = AIMessageChunk(content="", tool_calls=message.tool_calls, chunk_position="last")
+        yield ChatGenerationChunk(message=last)
 
 
 def _name(tool: Any) -> str:

@@ -1,4 +1,4 @@
-"""What the agent itself costs for one tool round: its CPU time beside a bare `create_agent`'s, and its checkpoints' size.
+"""What the agent itself costs for one tool round, beside a bare `create_agent`, and how large its checkpoints are.
 
 Both sides play the same script (one call of `calculate`, one answer) with the same limits and a
 SQLite checkpoint at every step, in turns of new conversations, interleaved in one run. The bare side
@@ -50,8 +50,12 @@ class Limits(AgentMiddleware[Any, Any, Any]):
 
     def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Count the turn's identical tool calls."""
-        calls = [one for message in request.state["messages"] if isinstance(message, AIMessage) for one in message.tool_calls]
-        same = sum(one["name"] == request.tool_call["name"] and one["args"] == request.tool_call["args"] for one in calls)
+        calls = [
+            one for message in request.state["messages"] if isinstance(message, AIMessage) for one in message.tool_calls
+        ]
+        same = sum(
+            one["name"] == request.tool_call["name"] and one["args"] == request.tool_call["args"] for one in calls
+        )
         assert same <= 2
         return handler(request)
 

@@ -37,7 +37,10 @@ def timed(work: Callable[[], Any]) -> float:
 def eight_boxes(size: tuple[int, int]) -> tuple[Box, ...]:
     """Eight boxes spread over a picture."""
     width, height = size
-    return tuple((width * (i % 4) / 4, height * (i // 4) / 2, width * (i % 4 + 1) / 4, height * (i // 4 + 1) / 2) for i in range(8))
+    return tuple(
+        (width * (i % 4) / 4, height * (i // 4) / 2, width * (i % 4 + 1) / 4, height * (i // 4 + 1) / 2)
+        for i in range(8)
+    )
 
 
 def measure_model(expert: Sam, image: Image.Image) -> dict[str, Any]:

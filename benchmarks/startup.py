@@ -36,9 +36,15 @@ def cold_ask() -> dict[str, float]:
         render(sample_scene(split_seed("test", 5), "test"), 512).image.save(picture)
         command = [sys.executable, "-m", "saccade", "ask", "How many things are there?", str(picture), "--timings"]
         done = subprocess.run(
-            command, capture_output=True, text=True, check=True, env=os.environ | {"SACCADE_HOME": str(Path(name) / "home")}
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"SACCADE_HOME": str(Path(name) / "home")},
         )
-    return {stage.strip(): float(value) for stage, value in re.findall(r"^(.+?)\s+([\d.]+) s$", done.stderr, re.MULTILINE)}
+    return {
+        stage.strip(): float(value) for stage, value in re.findall(r"^(.+?)\s+([\d.]+) s$", done.stderr, re.MULTILINE)
+    }
 
 
 def measure() -> dict[str, Any]:

@@ -29,7 +29,9 @@ def show_step(step: Step, console: Console) -> None:
         console.print(f"  [italic dim]{escape(step.thought)}[/]")
     arguments = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in step.arguments.items())
     mark = "[green]✓[/]" if step.ok else "[yellow]![/]"
-    console.print(f"  {mark} [bold cyan]{step.tool}[/]({escape(arguments)}) [dim]{step.seconds:.2f} s[/]", highlight=False)
+    console.print(
+        f"  {mark} [bold cyan]{step.tool}[/]({escape(arguments)}) [dim]{step.seconds:.2f} s[/]", highlight=False
+    )
     console.print(Padding(escape(step.observation), (0, 0, 0, 6)), style="dim", highlight=False)
 
 
@@ -37,7 +39,11 @@ def show_reply(reply: Reply, console: Console) -> None:
     """Print the answer, then the paths of the pictures that were made and of the evidence."""
     console.print(f"[bold]{escape(reply.text)}[/]", highlight=False)
     for picture in reply.images:
-        console.print(f"  [magenta]{picture.handle}[/] {picture.kind}: {escape(str(picture.path))}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  [magenta]{picture.handle}[/] {picture.kind}: {escape(str(picture.path))}",
+            highlight=False,
+            soft_wrap=True,
+        )
     if reply.evidence is not None:
         console.print(f"  [magenta]evidence[/]: {escape(str(reply.evidence))}", highlight=False, soft_wrap=True)
 
@@ -111,7 +117,9 @@ def show_machine(report: dict[str, Any], console: Console) -> None:
     console.print(f"Python {report['python']}, {report['cores']} cores, {report['memory_gb']} GB of memory")
     console.print(f"Device: [bold]{device['kind']}[/] ({escape(device['name'])}{memory})", highlight=False)
     console.print(f"Home: {escape(report['home'])}, {report['disk_gb']} GB free", highlight=False, soft_wrap=True)
-    console.print("Packages: " + ", ".join(f"{name} {version or 'MISSING'}" for name, version in report["packages"].items()))
+    console.print(
+        "Packages: " + ", ".join(f"{name} {version or 'MISSING'}" for name, version in report["packages"].items())
+    )
     show_models(report, console)
     if report["ready"]:
         console.print(f"[green]Ready.[/] The profile {report['profile']!r} can run here.", highlight=False)

@@ -10,7 +10,6 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-
 from saccade import Agent
 from saccade.connectors.terminal import follow
 from saccade.scenes.render import render

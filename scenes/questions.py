@@ -55,7 +55,7 @@ class Question:
     phrasing: str  # the family of phrasings: intent/family of frames.FRAMES
 
 
-class _NotHere(Exception):  # noqa: N818 - no error: the scene has no such question, try another
+class _NotHere(Exception):
     pass
 
 

@@ -28,7 +28,9 @@ SIZES: dict[str, float] = {"small": 0.115, "large": 0.215}  # the longer side of
 BACKDROPS = ("plain", "desk", "street", "shelf")
 
 # Shape and colour pairs that no training scene contains (the compositional test of CLEVR-CoGenT).
-HELD_OUT_PAIRS = frozenset({("cube", "purple"), ("ball", "brown"), ("mug", "pink"), ("fish", "red"), ("star", "green"), ("car", "orange")})
+HELD_OUT_PAIRS = frozenset(
+    {("cube", "purple"), ("ball", "brown"), ("mug", "pink"), ("fish", "red"), ("star", "green"), ("car", "orange")}
+)
 
 
 @dataclass(frozen=True)

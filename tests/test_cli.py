@@ -108,7 +108,7 @@ def test_a_bad_file_is_named_and_nothing_is_written(make, tmp_path, home, contro
     ],
 )
 def test_bad_arguments_exit_with_2_and_quote_the_value(arguments, kind, quoted, home, capsys):
-    json_arguments = arguments + ["--json"] if arguments[0] != "train" else arguments
+    json_arguments = [*arguments, "--json"] if arguments[0] != "train" else arguments
     code, out, err = run(capsys, *json_arguments)
     assert code == 2
     if arguments[0] != "train":
@@ -155,12 +155,18 @@ def test_the_module_runs_like_the_command():
 def test_scenes_are_rendered_in_the_contracts_form(tmp_path, capsys):
     code, _, _ = run(capsys, "scenes", "render", "--count", 2, "--seed", 3, "--size", 128, "--out", tmp_path / "scenes")
     assert code == 0
-    assert sorted(path.name for path in (tmp_path / "scenes").iterdir()) == ["0000.json", "0000.png", "0001.json", "0001.png"]
+    assert sorted(path.name for path in (tmp_path / "scenes").iterdir()) == [
+        "0000.json",
+        "0000.png",
+        "0001.json",
+        "0001.png",
+    ]
     truth = json.loads((tmp_path / "scenes" / "0000.json").read_text())
     assert set(truth) == {"seed", "width", "height", "background", "objects", "captions", "questions"}
     assert set(truth["objects"][0]) == {"id", "shape", "color", "size", "material", "word", "box", "mask"}
     assert set(truth["questions"][0]) == {"question", "program", "answer", "family"}
-    assert Image.open(tmp_path / "scenes" / "0000.png").size == (truth["width"], truth["height"]) == (128, 128)
+    with Image.open(tmp_path / "scenes" / "0000.png") as picture:
+        assert picture.size == (truth["width"], truth["height"]) == (128, 128)
 
 
 def test_doctor_says_what_is_missing_and_how_to_get_it(home, capsys, monkeypatch, tmp_path):

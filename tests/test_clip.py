@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
 from saccade.errors import UserError
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
@@ -39,9 +38,7 @@ def save_clip(folder: Path) -> None:
     tokenizer = CLIPTokenizer(vocab={token: number for number, token in enumerate(tokens)}, merges=[])
     tower = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     text = tower | {"vocab_size": len(tokens), "max_position_embeddings": 77, "bos_token_id": 0, "eos_token_id": 1}
-    config = CLIPConfig(
-        text_config=text, vision_config=tower | {"image_size": 32, "patch_size": 8}, projection_dim=16
-    )
+    config = CLIPConfig(text_config=text, vision_config=tower | {"image_size": 32, "patch_size": 8}, projection_dim=16)
     torch.manual_seed(0)
     CLIPModel(config).save_pretrained(folder)
     images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
@@ -68,7 +65,9 @@ def save_siglip(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [save_clip, save_siglip])
-def test_a_checkpoint_in_the_published_format_answers_every_request(save: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_checkpoint_in_the_published_format_answers_every_request(
+    save: Callable[[Path], None], tmp_path: Path
+) -> None:
     save(tmp_path)
     clip = Clip.load(ModelSpec("file", str(tmp_path)), "cpu")
     one, other = view_of(noise(1), "pic_1"), view_of(noise(2), "pic_2", (5, 5, 30, 20))
@@ -126,9 +125,9 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="no file or folder"):
         Clip.load(ModelSpec("file", str(tmp_path / "none")), "cpu")
-    ViTModel(ViTConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)).save_pretrained(
-        tmp_path
-    )
+    ViTModel(
+        ViTConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
+    ).save_pretrained(tmp_path)
     with pytest.raises(UserError):
         Clip.load(ModelSpec("file", str(tmp_path)), "cpu")
     (tmp_path / "one.bin").write_bytes(b"no model")
@@ -157,7 +156,9 @@ def test_the_bundled_model_knows_backdrops(clip: Clip) -> None:
     scenes = [sample_scene(index, "test") for index in range(24)]
     views = [view_of(render(scene, 512).image, f"pic_{scene.seed}") for scene in scenes]
     answers = clip.predict([Classify(view, tuple(labels.values())) for view in views])
-    right = [list(labels)[int(answer.argmax())] == scene.backdrop for answer, scene in zip(answers, scenes, strict=True)]
+    right = [
+        list(labels)[int(answer.argmax())] == scene.backdrop for answer, scene in zip(answers, scenes, strict=True)
+    ]
     assert np.mean(right) >= 0.9
 
 
@@ -198,5 +199,14 @@ def test_noise_and_blank_pictures_are_not_known(clip: Clip) -> None:
 def test_the_card_tells_what_was_measured() -> None:
     card = json.loads((ZOO / "clip" / "card.json").read_text())
     assert card["parameters"] <= 3_600_000
-    for name in ("cases", "color", "material", "shape", "match_balanced", "backdrop", "recall_at_1_text_to_image", "foil"):
+    for name in (
+        "cases",
+        "color",
+        "material",
+        "shape",
+        "match_balanced",
+        "backdrop",
+        "recall_at_1_text_to_image",
+        "foil",
+    ):
         assert name in card["metrics"]

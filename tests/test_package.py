@@ -78,7 +78,11 @@ def test_nothing_evaluates_code():
     for path in ROOT.rglob("*.py"):
         if ".venv" in path.parts or "tests" in path.parts:
             continue
-        calls = [node.func.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        calls = [
+            node.func.id
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        ]
         assert not {"eval", "exec", "compile"} & set(calls), path
 
 

@@ -146,9 +146,7 @@ class Clip(Expert[ClipRequest, Any]):
                 return texts[words]
             case Embed(View() as view):
                 return pictures[view.key]
-        logits = self.scale * (
-            np.stack([texts[text] for text in self._words(request)]) @ pictures[request.view.key]
-        )
+        logits = self.scale * (np.stack([texts[text] for text in self._words(request)]) @ pictures[request.view.key])
         if isinstance(request, Classify):
             return _softmax(logits)
         if self.bias is not None:
@@ -161,7 +159,9 @@ class Clip(Expert[ClipRequest, Any]):
         """The texts that a request needs, as the model reads them."""
         match request:
             case Match(_, phrases):
-                return [self.prompt.format(text) for text in (*phrases, *(() if self.bias is not None else DISTRACTORS))]
+                return [
+                    self.prompt.format(text) for text in (*phrases, *(() if self.bias is not None else DISTRACTORS))
+                ]
             case Classify(_, labels):
                 return [self.prompt.format(text) for text in labels]
             case Embed(str() as words):
@@ -209,7 +209,9 @@ def _view(request: ClipRequest) -> View | None:
     return None
 
 
-def _kept(kept: OrderedDict[str, Any], wanted: dict[str, Any], make: Callable[..., Iterable[Any]], most: int) -> dict[str, Any]:
+def _kept(
+    kept: OrderedDict[str, Any], wanted: dict[str, Any], make: Callable[..., Iterable[Any]], most: int
+) -> dict[str, Any]:
     """The values under the wanted keys, those that were not kept made in one go; the oldest are dropped."""
     new = [key for key in wanted if key not in kept]
     if new:

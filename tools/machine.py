@@ -14,7 +14,16 @@ from ..errors import UserError
 from ..settings import ModelSpec, Settings, load_profile
 from .weights import resolve
 
-PACKAGES = ("torch", "transformers", "ultralytics", "segment-anything", "diffusers", "chromadb", "langchain", "langgraph")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "ultralytics",
+    "segment-anything",
+    "diffusers",
+    "chromadb",
+    "langchain",
+    "langgraph",
+)
 
 
 def examine(profile: str) -> dict[str, Any]:
@@ -65,7 +74,11 @@ def fetch(what: str) -> list[ModelSpec]:
     Raises:
         UserError: no such profile, or the hub cannot be reached or refuses.
     """
-    specs = [ModelSpec.parse(what)] if what.startswith("hf:") else [*map(ModelSpec.parse, load_profile(what).models.values())]
+    specs = (
+        [ModelSpec.parse(what)]
+        if what.startswith("hf:")
+        else [*map(ModelSpec.parse, load_profile(what).models.values())]
+    )
     wanted = [spec for spec in specs if spec.scheme == "hf"]
     # The hub's client reads this when it is imported; a fetch is the one time when we are to go online.
     os.environ["HF_HUB_OFFLINE"] = "0"

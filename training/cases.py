@@ -161,7 +161,9 @@ def _noun_of(intent: str, thing: Thing, rng: random.Random) -> Noun:
         keep.add("shape")
     if rng.random() < 0.2:
         keep.add("size")
-    return world_noun({facet: getattr(thing, facet) for facet in ("size", "color", "material", "shape") if facet in keep}, rng)
+    return world_noun(
+        {facet: getattr(thing, facet) for facet in ("size", "color", "material", "shape") if facet in keep}, rng
+    )
 
 
 def _matching(noun: Noun, scene: Scene) -> list[Thing]:
@@ -178,6 +180,8 @@ def _gold(ask: Ask, found: int) -> tuple[tuple[Call, ...], ...]:
         while True:
             step = next(plan) if told is None else plan.send(list(told))
             steps.append(tuple(step.calls))
-            told = [f"{found} found: {regions}" if name == "find_objects" else "reg_1: red 0.99" for name, _ in step.calls]
+            told = [
+                f"{found} found: {regions}" if name == "find_objects" else "reg_1: red 0.99" for name, _ in step.calls
+            ]
     except StopIteration:
         return tuple(steps)

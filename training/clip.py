@@ -9,14 +9,13 @@ thrown away afterwards name what every patch shows, which teaches the tower to s
 from __future__ import annotations
 
 import random
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from ..scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES
 from .clip_texts import LONGEST, SPECIAL, build_tokenizer, draw_captions, draw_phrases, encode, vocabulary
@@ -114,9 +113,7 @@ def shape_of_rate(step: int, steps: int) -> float:
 class Shown:
     """One batch of pictures with what they show, on the device."""
 
-    def __init__(
-        self, store: Store, crops: int, wholes: int, side: int, rng: np.random.Generator, device: str
-    ) -> None:
+    def __init__(self, store: Store, crops: int, wholes: int, side: int, rng: np.random.Generator, device: str) -> None:
         rows = np.sort(rng.integers(0, len(store.crops_of), crops))
         scenes = np.sort(rng.integers(0, len(store.scenes), wholes))
         picked = [store.crops_of[row] for row in rows]
@@ -301,7 +298,11 @@ def write_processor(out: Path, tokenizer: Any) -> None:
     special = dict(zip(("pad_token", "unk_token", "bos_token", "eos_token"), SPECIAL, strict=True))
     write_json(
         out / "tokenizer_config.json",
-        {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": LONGEST, "clean_up_tokenization_spaces": False}
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": LONGEST,
+            "clean_up_tokenization_spaces": False,
+        }
         | special,
     )
     write_json(

@@ -15,7 +15,13 @@ import torch
 
 from ..scenes.captions import foil, full_caption, partial_caption
 from ..scenes.phrases import (
-    HEADS, VALUES, Attributes, attributes_of, changed, false_phrase, noun_phrase, phrase_true, region_phrase,
+    HEADS,
+    VALUES,
+    Attributes,
+    false_phrase,
+    noun_phrase,
+    phrase_true,
+    region_phrase,
 )  # fmt: skip
 from ..scenes.render import Rendered, render
 from ..scenes.sample import sample_scene
@@ -63,7 +69,12 @@ def crop_view(whole: View, box: Sequence[float], margin: float = MARGIN) -> View
     """A box of a drawn picture, as the tools cut it."""
     x0, y0, x1, y1 = (float(value) for value in box)
     extra = margin * max(x1 - x0, y1 - y0)
-    near = (max(0.0, x0 - extra), max(0.0, y0 - extra), min(float(whole.size[0]), x1 + extra), min(float(whole.size[1]), y1 + extra))
+    near = (
+        max(0.0, x0 - extra),
+        max(0.0, y0 - extra),
+        min(float(whole.size[0]), x1 + extra),
+        min(float(whole.size[1]), y1 + extra),
+    )
     return View(whole.picture, whole.size, near, whole.load)
 
 

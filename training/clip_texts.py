@@ -13,15 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from ..scenes.captions import caption, foil, full_caption, partial_caption
-from ..scenes.forms import Some, truths
-from ..scenes.forms import Set as Backdrop
+from ..scenes.captions import foil, full_caption, partial_caption
+from ..scenes.forms import truths
 from ..scenes.phrases import (
-    FACETS, HEADS, VALUES, WORDS, attributes_of, changed, false_phrase, held_out, phrase_of, phrase_truths, plural_of,
+    HEADS,
+    VALUES,
+    WORDS,
+    false_phrase,
+    held_out,
+    phrase_of,
+    phrase_truths,
+    plural_of,
     region_phrase,
 )  # fmt: skip
 from ..scenes.sample import sample_scene
-from ..scenes.scene import BACKDROPS, Scene, Thing
+from ..scenes.scene import Scene, Thing
 
 SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
 UNKNOWN = "zzz"  # no word of the vocabulary, so it reads as <unk>
@@ -41,7 +47,7 @@ def vocabulary(scenes: int = 4000) -> list[str]:
     """Every word of the language about scenes, by sampling it; the names on signs are left out."""
     words = {word for table in WORDS.values() for said in table.values() for word in said}
     words |= {plural_of(word) for word in (*HEADS, *(w for said in WORDS["shape"].values() for w in said))} | set(HEADS)
-    words |= set("a an the this that it is are one of made with and or no not picture drawing photo scene".split())
+    words |= set(["a", "an", "the", "this", "that", "it", "is", "are", "one", "of", "made", "with", "and", "or", "no", "not", "picture", "drawing", "photo", "scene"])
     words |= {word for names in BACKDROP_WORDS.values() for name in names for word in name.split()}
     split = pre_tokenizers.BertPreTokenizer()
     for index in range(scenes):
@@ -129,7 +135,9 @@ def draw_phrases(things: Sequence[Thing | None], scenes: Sequence[Scene], rng: r
 
 def _unknown(rng: random.Random) -> str:
     """A phrase with a word that the vocabulary does not hold; it is true of nothing."""
-    words = [rng.choice(WORDS[facet][rng.choice(VALUES[facet])]) for facet in ("color", "material") if rng.random() < 0.3]
+    words = [
+        rng.choice(WORDS[facet][rng.choice(VALUES[facet])]) for facet in ("color", "material") if rng.random() < 0.3
+    ]
     draw = rng.random()
     if draw < 0.6:
         words = [*words, *(UNKNOWN,) * (1 if rng.random() < 0.7 else 2)]

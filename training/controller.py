@@ -144,7 +144,9 @@ def make_tokenizer(traces: int = 6000) -> PreTrainedTokenizerFast:
         for message in trace.messages:
             if message.role != "tool" or seed % 4 == 0:
                 texts.append(message.content)
-            texts += [str({"name": name, "arguments": arguments}).replace("'", '"') for name, arguments in message.calls]
+            texts += [
+                str({"name": name, "arguments": arguments}).replace("'", '"') for name, arguments in message.calls
+            ]
     return train_tokenizer(texts)
 
 

@@ -115,7 +115,9 @@ def _sample_parts(parts: np.ndarray, x: float, y: float, side: float) -> np.ndar
     rows, columns = np.floor(at + y).astype(int), np.floor(at + x).astype(int)
     inside = ((rows >= 0) & (rows < len(parts)))[:, None] & ((columns >= 0) & (columns < len(parts)))[None]
     limit = len(parts) - 1
-    return np.where(inside, parts[np.clip(rows, 0, limit)[:, None], np.clip(columns, 0, limit)[None]], 0).astype(np.uint8)
+    return np.where(inside, parts[np.clip(rows, 0, limit)[:, None], np.clip(columns, 0, limit)[None]], 0).astype(
+        np.uint8
+    )
 
 
 def codes_of(thing: Thing) -> tuple[int, int, int]:

@@ -42,16 +42,9 @@ _ENDINGS = (
     "then", "just so i know", "i wonder", "at once", "if you would", "today", "again", "by the way", "exactly",
 )  # fmt: skip
 _IMPERATIVES = frozenset(
-    "count tell show find give point name say list identify locate describe mark cut crop outline draw make zoom extract "
-    "trace segment isolate mask check look determine report work calculate compute compare classify pick select decide "
-    "search detect spot get take remove clip trim snip see scan inspect examine highlight figure tally total add sum "
-    "state return put lift pull separate verify confirm let choose label sort enumerate itemise itemize run provide "
-    "indicate read recognise recognize estimate help pinpoint bring carve strip delineate contour frame enlarge magnify "
-    "focus have go study analyse analyze subtract evaluate solve produce generate create paint sketch grab box".split()
+    ["count", "tell", "show", "find", "give", "point", "name", "say", "list", "identify", "locate", "describe", "mark", "cut", "crop", "outline", "draw", "make", "zoom", "extract", "trace", "segment", "isolate", "mask", "check", "look", "determine", "report", "work", "calculate", "compute", "compare", "classify", "pick", "select", "decide", "search", "detect", "spot", "get", "take", "remove", "clip", "trim", "snip", "see", "scan", "inspect", "examine", "highlight", "figure", "tally", "total", "add", "sum", "state", "return", "put", "lift", "pull", "separate", "verify", "confirm", "let", "choose", "label", "sort", "enumerate", "itemise", "itemize", "run", "provide", "indicate", "read", "recognise", "recognize", "estimate", "help", "pinpoint", "bring", "carve", "strip", "delineate", "contour", "frame", "enlarge", "magnify", "focus", "have", "go", "study", "analyse", "analyze", "subtract", "evaluate", "solve", "produce", "generate", "create", "paint", "sketch", "grab", "box"]
 )
-_NEIGHBOURS = dict(
-    zip("qwertyuiopasdfghjklzxcvbnm", "wqeryuioplpsdfghjkaxzcvbnm", strict=False)
-)
+_NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wqeryuioplpsdfghjkaxzcvbnm", strict=False))
 _SHORT = {"you": "u", "are": "r", "what": "wat", "please": "plz", "picture": "pic", "your": "ur", "what's": "whats"}
 _DROPPED = frozenset({"the", "a", "an", "of", "there", "do", "is", "are", "any", "that", "all", "to", "me"})
 
@@ -107,7 +100,7 @@ def _spell(words: str, rng: random.Random, strength: float) -> str:
         if rng.random() < 0.10 * strength:
             word = swap(word, rng)
         draw = rng.random() / strength
-        if draw < 0.02 and word.lower() in _DROPPED or 0.07 < draw < 0.075:
+        if (draw < 0.02 and word.lower() in _DROPPED) or 0.07 < draw < 0.075:
             continue
         if draw < 0.04 and word.lower() in _SHORT:
             out.append(_SHORT[word.lower()])

@@ -80,7 +80,7 @@ def find(image: str, noun: Noun | None, **more: Any) -> Call:
 
 
 def counted(number: int, noun: Noun) -> str:
-    """"no red cubes", "1 red cube", "2 red cubes"."""
+    """ "no red cubes", "1 red cube", "2 red cubes"."""
     return f"1 {noun.one}" if number == 1 else f"{number or 'no'} {noun.many}"
 
 
@@ -164,9 +164,7 @@ def _where(ask: Ask) -> Plan:
 def _cut(handle: str) -> Generator[Step, list[str], str]:
     """Outline a region, cut it out; the handle of the new picture."""
     yield Step(f"I outline {handle}.", [("segment_objects", {"regions": [handle]})])
-    (told,) = yield Step(
-        f"I cut {handle} out.", [("crop_image", {"image": handle, "background": "transparent"})]
-    )
+    (told,) = yield Step(f"I cut {handle} out.", [("crop_image", {"image": handle, "background": "transparent"})])
     return _made(told)
 
 
@@ -274,7 +272,9 @@ def _both(ask: Ask, why: str, sign: str) -> Generator[Step, list[str], tuple[lis
     )
     a, b = seen(first), seen(second)
     word = "add" if sign == "+" else "subtract"
-    (told,) = yield Step(f"I {word} {len(a)} {sign} {len(b)}.", [("calculate", {"expression": f"{len(a)} {sign} {len(b)}"})])
+    (told,) = yield Step(
+        f"I {word} {len(a)} {sign} {len(b)}.", [("calculate", {"expression": f"{len(a)} {sign} {len(b)}"})]
+    )
     return a, b, told.rsplit("= ", 1)[-1].rstrip(".")
 
 
@@ -312,9 +312,7 @@ def _labels(ask: Ask) -> Plan:
         if not found:
             return _missing(ask)
         image = found[0].handle
-    (told,) = yield Step(
-        f"I choose a label for {image}.", [("classify_image", {"image": image, "labels": ask.labels})]
-    )
+    (told,) = yield Step(f"I choose a label for {image}.", [("classify_image", {"image": image, "labels": ask.labels})])
     return f"The best label for {image}: {_best(told)}."
 
 

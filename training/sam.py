@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.splits import Split
-from ..tools.sam_model import MEAN, STD, SamConfig, build_sam
+from ..tools.sam_model import SamConfig, build_sam
 from .common import Budget, Card, Run, batches, choose, draw_curve, write_zoo
 from .looks import PICTURE, part_map
 
@@ -235,7 +235,9 @@ def losses_of(model: Trained, store: Store, plan: Budget, rng: np.random.Generat
         at = torch.from_numpy(grid).to(device)
         x, y = at[..., 0].long(), at[..., 1].long()
         truth = (all_parts[i][y, x] == names).float().flatten(1)[:, None]
-        sampled = F.grid_sample(logits, at / PICTURE * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False)
+        sampled = F.grid_sample(
+            logits, at / PICTURE * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False
+        )
         sampled = sampled.flatten(2)
         near = mask_losses(sampled, truth)
         own = F.avg_pool2d((all_parts[i][None] == names).float()[:, None], PICTURE // logits.shape[-1])
@@ -310,7 +312,7 @@ def export(model: Trained, config: SamConfig, out: Path, plan: Budget, run: Run,
 
 
 def evaluate(folder: Path, cases: int) -> dict[str, Any]:
-    """mIoU of masks from boxes, detector-like boxes and points, on `cases` things of held-out scenes at 512 px.
+    """MIoU of masks from boxes, detector-like boxes and points, on `cases` things of held-out scenes at 512 px.
 
     The baseline is the filled box: the mask that needs no model.
     """

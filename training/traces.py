@@ -337,7 +337,9 @@ def _labels(rng: random.Random) -> tuple[list[str], str]:
     number = rng.choice((2, 2, 3, 3, 3, 4, 5))
     draw = rng.random()
     if draw < 0.55:
-        pool: Sequence[str] = rng.choice((tuple(COLORS), MATERIALS, SHAPES, ("desk", "street", "shelf", "plain background")))
+        pool: Sequence[str] = rng.choice(
+            (tuple(COLORS), MATERIALS, SHAPES, ("desk", "street", "shelf", "plain background"))
+        )
         labels = rng.sample(pool, min(number, len(pool)))
     else:
         labels = list(dict.fromkeys(outside_noun(rng).phrase for _ in range(number)))
