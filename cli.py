@@ -214,22 +214,26 @@ def train(
 
 @app.command("eval")
 def evaluate(
-    suite: Annotated[str, typer.Option(help="agent")] = "agent",
+    suite: Annotated[str, typer.Option(help="agent, or controller: the same cases with experts that never err.")] = "agent",
     cases: Annotated[int, typer.Option(min=1, help="Held-out cases for each set of phrasings.")] = 500,
     as_json: AsJson = False,
-    out: Annotated[Path | None, typer.Option(help="Also write the tables as JSON to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
+    card: Annotated[bool, typer.Option("--card", help="Write the figures into the bundled controller's card.")] = False,
+    profile: ProfileName = "bundled",
+    controller: Controller = None,
 ) -> None:
     """Measure how good it is on held-out cases and print the tables, each beside its baseline."""
-    from .evals.suites import run_suite
+    from .evals.suites import run_suite, write_card
 
-    report = run_suite(suite, cases=cases, workers=workers, quiet=as_json)
-    text = json.dumps(report, indent=None if as_json else 1)
+    report = run_suite(suite, cases=cases, workers=workers, quiet=as_json, profile=profile, controller=controller)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if card:
+        write_card(report)
     if as_json:
-        typer.echo(text)
+        typer.echo(json.dumps(report))
 
 
 @runtime_checkable

@@ -37,7 +37,7 @@ def places(cutout: np.ndarray, picture: np.ndarray) -> list[tuple[int, int]]:
 
 
 def best_overlap(cutout: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> float:
-    """The IoU of a cut-out's alpha, laid where it was cut, with a (height, width) bool mask; 0 where it was not cut here.
+    """The IoU of a cut-out's alpha, laid where it was cut, with a (height, width) bool mask; 0 for another picture's.
 
     A cut-out that shows its whole rectangle, with no transparency at all, is none: 0.
     """

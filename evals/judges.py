@@ -31,7 +31,7 @@ MASK_IOU = 0.8  # from here a cut-out is the thing's
 
 @dataclass(frozen=True)
 class Told:
-    """What came back: the text, the boxes of the regions that it cites, the cut-outs that were made ((h, w, 4) uint8)."""
+    """What came back: the text, the boxes of the regions it cites, and the cut-outs made, (h, w, 4) uint8 RGBA."""
 
     text: str
     boxes: tuple[Box, ...] = ()
@@ -90,7 +90,7 @@ def judge(intent: str, truth: Truth, told: Told, shown: Shown) -> Verdict:
     return judge_cutout(told.cutouts, shown.picture, shown.masks[row])
 
 
-_GAVE_UP = re.compile(r"\b(I stopped|I was stopped|without an answer|cannot do (that|this)|can't do (that|this))\b", re.I)
+_GAVE_UP = re.compile(r"\b(I stopped|I was stopped|without an answer|can(?:not|['’]t) do (that|this))\b", re.I)
 _HANDLES = re.compile(r"\b(?:img|reg)_\d+\b")
 _CORNERS = re.compile(r"\(\s*(-?\d+)\s*,\s*(-?\d+)\s*,\s*(-?\d+)\s*,\s*(-?\d+)\s*\)")
 _PIXELS = re.compile(r"\b\d+ x \d+(?: ?px)?")
@@ -105,11 +105,11 @@ _VAGUE = re.compile(
     re.I,
 )
 _NEGATED = re.compile(r"\b(not|no|never|neither|nor|cannot|without)\b|n['’]t\b", re.I)
-_NONE_SEEN = r"(?:cannot|can not|can['’]t|could not|couldn['’]t|do not|don['’]t|did not|didn['’]t) (?:find|see|detect|spot)"
-_DENIED = re.compile(rf"\b(no|nope|none|nothing|not any|zero|is not|are not|isn['’]t|aren['’]t|{_NONE_SEEN})\b", re.I)
+_NONE_SEEN = r"(?:can ?not|could not|do not|did not|(?:can|could|do|did)n?['’]t) (?:find|see|detect|spot)"
+_DENIED = re.compile(rf"\b(no|nope|none|nothing|not any|zero|(?:is|are) not|(?:is|are)n['’]t|{_NONE_SEEN})\b", re.I)
 _AFFIRMED = re.compile(
-    r"\b(yes|yep|yeah|there (?:is|are) (?:indeed |exactly |at least |only )?(?:an?|one|some|several|two|three|four|five|"
-    r"six|seven|eight|[1-9]\d*)|I (?:can )?(?:see|found|find|spotted) (?:an?|one|two|three|[1-9]\d*))\b",
+    r"\b(yes|yep|yeah|there (?:is|are) (?:indeed |exactly |at least |only )?(?:an?|one|some|several|two|three|four|"
+    r"five|six|seven|eight|[1-9]\d*)|I (?:can )?(?:see|found|find|spotted) (?:an?|one|two|three|[1-9]\d*))\b",
     re.I,
 )
 
@@ -249,5 +249,3 @@ def same_calls(made: Sequence[Call], gold: Sequence[Call], tools: Mapping[str, T
         return False
     full = [full_call(call, tools) for call in made]
     return None not in full and full == [full_call(call, tools) for call in gold]
-
-

@@ -1,0 +1,238 @@
+"""End to end: held-out requests about unseen scenes, put to the whole agent and judged against the truth.
+
+Three sets of families of phrasing were never trained on; the worst set counts. Beside each figure stand
+two baselines on a part of the cases: the same controller shown a blank picture, and one look instead of two.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..settings import Settings
+from ..training.phrasings import HELD_OUT
+
+if TYPE_CHECKING:
+    from ..training.cases import Case
+    from .bench import Bench, Outcome
+
+SEED = 2026  # of the cases
+BARS = {"exact": 0.90, "answer": 0.85}  # in the worst set, with models trained on a CPU
+FAILURES = 50  # that the report shows
+BLOCK = 15  # after so many cases every intent came in its due share
+NORMAL_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: cases a set, the models, and which of each `every` blocks of cases also meet the baselines."""
+
+    cases: int = 500
+    seed: int = SEED
+    profile: str = "bundled"
+    controller: str | None = None
+    perfect: bool = False  # experts answer from the truth: the controller alone
+    every: int = 3
+
+    def numbered(self) -> list[tuple[Case, bool]]:
+        """Every case, and whether it also meets the baselines."""
+        from ..training.cases import agent_cases
+
+        return [
+            (case, (number // BLOCK) % self.every == 0)
+            for held_out in HELD_OUT
+            for number, case in enumerate(agent_cases(self.seed, self.cases, held_out))
+        ]
+
+
+def run(plan: Plan, workers: int = 1, done: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Run the cases in `workers` processes and give the report; the same plan gives the same figures.
+
+    Args:
+        plan: what to run.
+        workers: processes; each loads the models once and computes with one thread.
+        done: is told how many cases are done, and of how many.
+
+    Raises:
+        UserError: a model of the profile is missing or does not fit its card.
+    """
+    models = require_models(plan)
+    begun = time.monotonic()
+    numbered = plan.numbered()
+    outcomes: list[Outcome] = []
+    for outcome in _outcomes(plan, numbered, workers):
+        outcomes.append(outcome)
+        if done is not None:
+            done(len(outcomes), len(numbered))
+    order = {case.name: place for place, (case, _) in enumerate(numbered)}
+    outcomes.sort(key=lambda outcome: order[outcome.name])
+    seconds = time.monotonic() - begun
+    return report(outcomes) | {
+        "plan": asdict(plan),
+        "models": models,
+        "workers": workers,
+        "seconds": round(seconds, 1),
+        "turns_per_second": round(sum(outcome.turns for outcome in outcomes) / seconds, 2),
+    }
+
+
+def require_models(plan: Plan) -> dict[str, str]:
+    """Say before the first case what is missing.
+
+    Returns:
+        For each role the model's spec, and for a bundled one the SHA-256 of its weights.
+
+    Raises:
+        UserError: a model is missing or does not fit its card; the message names the mend.
+    """
+    from ..tools.weights import resolve
+
+    models: dict[str, str] = {}
+    chosen = Settings(profile=plan.profile, controller=plan.controller).chosen
+    for role in ["controller"] if plan.perfect else chosen.models:
+        spec = chosen.spec(role)
+        models[role] = str(spec)
+        if spec.scheme not in ("openai", "script"):
+            path = resolve(spec)
+            if spec.scheme == "zoo":
+                models[role] += f" {json.loads((path / 'card.json').read_text('utf-8'))['sha256']}"
+    return models
+
+
+def _outcomes(plan: Plan, numbered: Sequence[tuple[Case, bool]], workers: int) -> Iterator[Outcome]:
+    """Outcomes as they come."""
+    if workers == 1:
+        with bench_of(plan) as bench:
+            yield from (bench.run(*one) for one in numbered)
+        return
+    # Forked children would share torch's threads and the parent's locks.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _begin, (plan,)) as pool:
+        waiting = [pool.submit(_run, *one) for one in numbered]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def bench_of(plan: Plan) -> Iterator[Bench]:
+    """A bench whose home is a folder that goes away, in memory where the system has such a place."""
+    from .bench import Bench
+
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="saccade-eval-", dir=memory if memory.is_dir() else None) as home:
+        bench = Bench(Path(home), profile=plan.profile, controller=plan.controller, perfect=plan.perfect)
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+
+_worker: dict[str, Any] = {}  # of this process: its bench, which lives as long as the process
+
+
+def _begin(plan: Plan) -> None:
+    import atexit
+
+    import torch
+
+    torch.set_num_threads(1)
+    made = bench_of(plan)
+    _worker["bench"] = made.__enter__()
+    atexit.register(made.__exit__, None, None, None)
+
+
+def _run(case: Case, baselines: bool) -> Outcome:
+    return _worker["bench"].run(case, baselines)
+
+
+def report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The figures of all outcomes, as JSON values.
+
+    `sets`: for each set a row with `intents` and `families` (rows too); `intents` and `small`: rows over all
+    sets, `small` only of cases about small things; `worst`: the worst set's name and share for each bar;
+    `failures`: the first cases that were not exact or not right, whole.
+    """
+    sets = {
+        name: row(name, of_set) | {
+            "intents": _rows(of_set, lambda outcome: outcome.intent),
+            "families": _rows(of_set, lambda outcome: outcome.family),
+        }
+        for name in HELD_OUT
+        if (of_set := [outcome for outcome in outcomes if outcome.set == name])
+    }  # fmt: skip
+    worst = {
+        figure: min(({"set": name, "share": one[figure], "bar": bar} for name, one in sets.items()), key=_share)
+        for figure, bar in BARS.items()
+    }
+    small = [outcome for outcome in outcomes if outcome.small]
+    failed = [outcome for outcome in outcomes if not (outcome.exact and outcome.right)]
+    return {
+        "cases": len(outcomes),
+        "worst": worst,
+        "passed": all(one["share"] >= one["bar"] for one in worst.values()),
+        "all": row("all", outcomes),
+        "sets": sets,
+        "intents": _rows(outcomes, lambda outcome: outcome.intent),
+        "small": [*_rows(small, lambda outcome: outcome.intent), row("all", small)],
+        "failed": len(failed),
+        "failures": [asdict(outcome) for outcome in failed[:FAILURES]],
+    }
+
+
+def _share(one: dict[str, Any]) -> float:
+    return float(one["share"])
+
+
+def _rows(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> list[dict[str, Any]]:
+    names = dict.fromkeys(key(outcome) for outcome in outcomes)
+    return [row(name, [outcome for outcome in outcomes if key(outcome) == name]) for name in names]
+
+
+def row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """One row of a table: shares in 0..1 (None of no cases) and 95 % Wilson intervals.
+
+    `blank_answer`, `once_answer` and `twice_answer` (two looks, as always) are all of the same `baseline_cases`.
+    """
+    both = [outcome for outcome in outcomes if outcome.blank is not None]
+    looked = [outcome for outcome in both if outcome.once is not None]
+    exact = sum(outcome.exact for outcome in outcomes)
+    right = sum(outcome.right for outcome in outcomes)
+    return {
+        "name": name,
+        "cases": len(outcomes),
+        "exact": _part(exact, len(outcomes)),
+        "exact_interval": wilson(exact, len(outcomes)),
+        "exact_given_seen": _part(sum(outcome.exact_given_seen for outcome in outcomes), len(outcomes)),
+        "answer": _part(right, len(outcomes)),
+        "answer_interval": wilson(right, len(outcomes)),
+        "baseline_cases": len(both),
+        "blank_answer": _part(sum(bool(outcome.blank) for outcome in both), len(both)),
+        "once_answer": _part(sum(bool(one.once) for one in looked), len(looked)),
+        "twice_answer": _part(sum(outcome.right for outcome in both), len(both)),
+    }
+
+
+def _part(some: int, of: int) -> float | None:
+    return round(some / of, 4) if of else None
+
+
+def wilson(some: int, of: int) -> tuple[float, float] | None:
+    """The 95 % interval of a share by Wilson's score, which holds near 0 and 1 too; None of no cases."""
+    if not of:
+        return None
+    share, z = some / of, NORMAL_95
+    centre = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)

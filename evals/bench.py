@@ -1,0 +1,198 @@
+"""One case on the real agent: draw the scene, ask, judge the calls and the answer."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ..agent.agent import Agent
+from ..agent.reply import Reply, Step
+from ..scenes.render import render
+from ..scenes.sample import sample_scene
+from ..scenes.scene import Scene
+from ..settings import Settings
+from ..tools.contracts import Tool
+from ..training.cases import Case
+from ..training.plans import PLANS, Ask
+from ..training.truth import Truth, TruthExperts
+from .judges import Shown, Told, Verdict, judge, same_calls
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+SIDE = 512  # px: the side of the pictures
+USER = "eval"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case went, in JSON values. `blank` and `once` are None where the case was not put to the baselines."""
+
+    name: str
+    set: str
+    intent: str
+    family: str
+    small: bool  # everything that the answer is about is small
+    request: str
+    scene: int
+    gold: list[Any]
+    truth: dict[str, Any]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    answer: str = ""
+    exact: bool = False  # tool and arguments, against the gold calls on what is true
+    exact_given_seen: bool = False  # against what the gold behaviour does after the observations that there were
+    right: bool = False
+    why: str = ""  # why the answer is wrong, or the error that ended the turn
+    blank: bool | None = None  # whether the answer is right when a blank picture is shown instead
+    once: bool | None = None  # whether it is right when regions are cut from the first, small look
+    turns: int = 1
+    seconds: float = 0.0
+
+
+class Bench:
+    """One agent, with its models loaded once, for many cases.
+
+    Args:
+        home: a folder for what the agent keeps; what a case leaves there is thrown away after it.
+        profile: the models.
+        controller: a model spec or a chat model, instead of the profile's controller.
+        perfect: let experts answer from the scene's truth, so that the controller alone is measured.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        profile: str = "bundled",
+        controller: str | BaseChatModel | None = None,
+        perfect: bool = False,
+    ) -> None:
+        self._truths: dict[str, Truth] = {}
+        self._home = home
+        settings = Settings(home=home, profile=profile, threads=1)
+        experts = TruthExperts(self._truths.__getitem__) if perfect else None
+        self._perfect = perfect
+        self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
+
+    def close(self) -> None:
+        """Close the agent's databases."""
+        self._agent.close()
+
+    def run(self, case: Case, baselines: bool = False) -> Outcome:
+        """Put a case to the agent, with `baselines` also on a blank picture and with one look only.
+
+        A turn that ends in an error of any kind is a wrong answer; `why` tells the error.
+        """
+        begun = time.perf_counter()
+        shown = show(sample_scene(case.scenes[0], "test"))
+        outcome = _outcome(case, shown)
+        try:
+            reply, told = self._ask(case, shown)
+            calls = [(step.tool, step.arguments) for step in reply.steps]
+            verdict = judge(case.intent, case.truth, told, shown)
+            outcome = replace(
+                outcome,
+                steps=[step.to_json() for step in reply.steps],
+                answer=reply.text,
+                exact=same_calls(calls, [call for step in case.gold for call in step], self._agent.tools),
+                exact_given_seen=follows_plan(case, reply.steps, self._agent.tools),
+                right=verdict.right,
+                why=verdict.why,
+            )
+        except Exception as error:
+            outcome = replace(outcome, why=f"{type(error).__name__}: {error}"[:500])
+        turns = 1
+        if baselines:
+            outcome = replace(
+                outcome,
+                blank=self._judged(case, blank(shown), shown, "again").right,
+                once=None if self._perfect else self._judged(case, shown, shown, "once").right,
+            )
+            turns += 1 if self._perfect else 2
+        for leftover in ("images", "masks", "evidence"):
+            shutil.rmtree(self._home / leftover, ignore_errors=True)
+        return replace(outcome, turns=turns, seconds=round(time.perf_counter() - begun, 3))
+
+    def _ask(self, case: Case, shown: Shown, look: Any = "again") -> tuple[Reply, Told]:
+        data = png(shown.picture)
+        if self._perfect:
+            sha256 = self._agent.store.decode(data).sha256
+            self._truths[f"pic_{sha256[:12]}"] = (shown.scene, shown.boxes, shown.masks)
+        self._agent.settings = self._agent.settings.model_copy(update={"look": look})
+        reply = self._agent.chat(user=USER).send(case.requests[-1], [data])
+        cutouts = tuple(
+            np.asarray(self._agent.store.open(made.id, USER, alpha=True).convert("RGBA"))
+            for made in reply.images
+            if made.kind == "cutout"
+        )
+        return reply, Told(reply.text, tuple(region.box for region in reply.regions), cutouts)
+
+    def _judged(self, case: Case, shown: Shown, truth: Shown, look: str) -> Verdict:
+        try:
+            _, told = self._ask(case, shown, look)
+        except Exception as error:
+            return Verdict(False, str(error))
+        return judge(case.intent, case.truth, told, truth)
+
+
+def follows_plan(case: Case, steps: Sequence[Step], tools: Mapping[str, Tool[Any]]) -> bool:
+    """Whether each call is the one that the gold behaviour makes after the observations before it.
+
+    So the controller is not blamed for an expert: where a search finds nothing, the gold behaviour says so and calls
+    nothing more; where it finds several, it goes on with the first. A failure ends it, too.
+    """
+    plan = PLANS[case.intent](Ask(case.intent, "img_1", case.noun))
+    rest = list(steps)
+    try:
+        wanted = next(plan)
+        while True:
+            made = rest[: len(wanted.calls)]
+            del rest[: len(wanted.calls)]
+            if not same_calls([(step.tool, step.arguments) for step in made], wanted.calls, tools):
+                return False
+            if not all(step.ok for step in made):
+                return not rest
+            wanted = plan.send([step.observation for step in made])
+    except StopIteration:
+        return not rest
+
+
+def show(scene: Scene, side: int = SIDE) -> Shown:
+    """Draw a scene, with its truth."""
+    drawn = render(scene, side)
+    return Shown(scene, np.asarray(drawn.image), drawn.boxes.astype(float), drawn.masks)
+
+
+def blank(shown: Shown) -> Shown:
+    """A picture of the same size that shows a plain backdrop and nothing on it."""
+    return show(replace(shown.scene, things=(), backdrop="plain"), len(shown.picture))
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture as the bytes of a PNG file, as a user would send it."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def _outcome(case: Case, shown: Shown) -> Outcome:
+    things = [shown.scene.things[shown.row(thing)] for thing in case.truth.things]
+    return Outcome(
+        name=case.name,
+        set=case.name[0],
+        intent=case.intent,
+        family=case.family,
+        small=bool(things) and all(thing.size == "small" for thing in things),
+        request=case.requests[-1],
+        scene=case.scenes[0],
+        gold=[{"tool": name, "arguments": arguments} for step in case.gold for name, arguments in step],
+        truth=asdict(case.truth),
+    )

@@ -1,0 +1,127 @@
+"""The suites that `saccade eval` knows, by name; each gives a report of JSON values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError, suggest
+from ..settings import ZOO
+
+Done = Callable[[int, int], None]  # is told how many cases are done, and of how many
+Suite = Callable[..., dict[str, Any]]
+
+
+def _agent(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
+    from .agent import Plan, run
+
+    return run(Plan(**plan), workers, done)
+
+
+SUITES: dict[str, Suite] = {
+    "agent": _agent,  # the whole agent, as users get it
+    "controller": partial(_agent, perfect=True),  # the same cases with experts that never err
+}
+
+
+def run_suite(
+    name: str,
+    *,
+    cases: int = 500,
+    workers: int = 2,
+    quiet: bool = False,
+    profile: str = "bundled",
+    controller: str | None = None,
+) -> dict[str, Any]:
+    """Run a suite; unless `quiet`, show how far it is (on stderr) and print its tables.
+
+    Args:
+        name: of `SUITES`.
+        cases: for each held-out set of phrasings.
+        workers: processes side by side.
+        quiet: print nothing.
+        profile: the models.
+        controller: a model spec, instead of the profile's controller.
+
+    Returns:
+        The report: JSON values, `suite` and what the suite says of itself (see `agent.run`).
+
+    Raises:
+        UserError: there is no such suite, or a model that it needs is missing.
+    """
+    if name not in SUITES:
+        raise UserError(f"There is no suite {name!r}.{suggest(name, SUITES)}", kind="unknown_suite")
+    plan = {"cases": cases, "profile": profile, "controller": controller}
+    if quiet:
+        return {"suite": name} | SUITES[name](workers, None, **plan)
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from .tables import show_report
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"suite {name}", total=None)
+
+        def done(some: int, of: int) -> None:
+            progress.update(task, completed=some, total=of)
+
+        report = {"suite": name} | SUITES[name](workers, done, **plan)
+    show_report(report, Console())
+    return report
+
+
+KEPT = (
+    "cases", "exact", "exact_interval", "exact_given_seen", "answer", "answer_interval",
+    "baseline_cases", "blank_answer", "once_answer", "twice_answer",
+)  # fmt: skip
+
+
+def write_card(report: dict[str, Any], folder: Path = ZOO / "controller") -> Path:
+    """Write the end-to-end figures of a report into the controller's card, under `metrics`; nothing else changes.
+
+    Raises:
+        UserError: the report is not of the suite "agent" with the bundled models, or there is no card.
+    """
+    plan = report["plan"]
+    if report["suite"] != "agent" or plan["profile"] != "bundled" or plan["controller"] is not None:
+        raise UserError(
+            "The card takes the figures of the suite 'agent' with the bundled models: "
+            "saccade eval --suite agent --card, without --profile and --controller.",
+            kind="wrong_suite",
+        )
+    path = folder / "card.json"
+    if not path.is_file():
+        raise UserError(
+            f"There is no card {str(path)!r}. Train the model first: saccade train controller --out {folder}.",
+            kind="missing_card",
+        )
+    from ..training.common import write_json
+
+    card = json.loads(path.read_text("utf-8"))
+    card["metrics"]["end_to_end"] = {
+        "cases": report["cases"],
+        "seed": plan["seed"],
+        "models": report["models"],
+        "worst": report["worst"],
+        "sets": {name: {key: one[key] for key in KEPT} for name, one in report["sets"].items()},
+        "intents": {one["name"]: {key: one[key] for key in KEPT} for one in report["intents"]},
+    }
+    write_json(path, card)
+    return path

@@ -1,0 +1,80 @@
+"""Reports as tables for people to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+SHOWN_FAILURES = 10
+
+
+def show_report(report: dict[str, Any], console: Console) -> None:
+    """Print a report: the sets, their intents, small things, families, some failures, and whether the bars are met."""
+    for name, one in report["sets"].items():
+        console.print(table(f"phrasings held out: {name}", [*one["intents"], {**one, "name": "all"}]))
+    console.print(table("all sets", [*report["intents"], report["all"]]))
+    if report["small"][-1]["cases"]:
+        console.print(table("small things only", report["small"]))
+    families = [family for one in report["sets"].values() for family in one["families"]]
+    families.sort(key=lambda family: (family["answer"], family["exact"]))
+    console.print(table(f"families, the worst of {len(families)}", families[:20]))
+    for failure in report["failures"][:SHOWN_FAILURES]:
+        show_failure(failure, console)
+    for figure, worst in report["worst"].items():
+        met = "[green]met[/]" if worst["share"] >= worst["bar"] else "[red]missed[/]"
+        console.print(
+            f"{figure}: {percent(worst['share'])} in the worst set ({worst['set']}), bar {percent(worst['bar'])}: {met}"
+        )
+    console.print(
+        f"{report['cases']} cases in {report['seconds'] / 60:.1f} minutes with {report['workers']} processes: "
+        f"{report['turns_per_second']} turns a second"
+    )
+
+
+def table(title: str, rows: list[dict[str, Any]]) -> Table:
+    """Rows as `agent.row` makes them; shares in per cent. The last three columns are of the cases with baselines."""
+    made = Table(title=title, title_justify="left")
+    made.add_column("")
+    for column in ("cases", "exact", "95 %", "given what was seen", "answer", "95 %", "of", "blank", "one look", "two"):
+        made.add_column(column, justify="right")
+    for one in rows:
+        made.add_row(
+            one["name"],
+            str(one["cases"]),
+            percent(one["exact"]),
+            interval(one["exact_interval"]),
+            percent(one["exact_given_seen"]),
+            percent(one["answer"]),
+            interval(one["answer_interval"]),
+            str(one["baseline_cases"]),
+            percent(one["blank_answer"]),
+            percent(one["once_answer"]),
+            percent(one["twice_answer"]),
+        )
+    return made
+
+
+def show_failure(failure: dict[str, Any], console: Console) -> None:
+    """Print one case that went wrong: what was asked, done and said, and what would have been right."""
+    wrong = [name for name, good in (("calls", failure["exact"]), ("answer", failure["right"])) if not good]
+    lines = [f"[bold]{failure['name']}[/] {failure['family']} [red]{', '.join(wrong)}[/]: {escape(failure['request'])}"]
+    for step in failure["steps"]:
+        lines.append(f"  [dim]{step['tool']}({escape(str(step['arguments']))})[/]")
+        lines.append(f"    [dim]{escape(step['observation'])}[/]")
+    gold = "; ".join(f"{call['tool']}({call['arguments']})" for call in failure["gold"])
+    lines.append(f"  {escape(failure['answer'])} [dim]({escape(failure['why'] or 'right')})[/]")
+    lines.append(f"  [dim]gold: {escape(gold)}; truth: {escape(str(failure['truth']))}[/]")
+    console.print("\n".join(lines), highlight=False)
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent, or a dash for none."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    """An interval in per cent."""
+    return "-" if bounds is None else f"{100 * bounds[0]:.0f} to {100 * bounds[1]:.0f}"
