@@ -214,7 +214,9 @@ def train(
 
 @app.command("eval")
 def evaluate(
-    suite: Annotated[str, typer.Option(help="agent, or controller: the same cases with experts that never err.")] = "agent",
+    suite: Annotated[
+        str, typer.Option(help="agent; controller or experts: the same cases, while the other side never errs.")
+    ] = "agent",
     cases: Annotated[int, typer.Option(min=1, help="Held-out cases for each set of phrasings.")] = 500,
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,

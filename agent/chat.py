@@ -185,7 +185,9 @@ class Chat:
             return None
         graph = self._agent.graph
         reply = None
-        if graph.get_state(self._config).next:
+        # `tasks` and not `next`: a step whose writes are saved, but of which no checkpoint tells yet, is
+        # missing in `next`, and new input would throw its writes away.
+        if graph.get_state(self._config).tasks:
             number = self._workspace.turn
             with contextlib.suppress(Exception):  # `_run` has closed the turn then; the new one goes on
                 reply = self._reply(self._run(graph, None, TurnContext(self._workspace, self._runner, number)), number)
@@ -199,7 +201,7 @@ class Chat:
         graph = self._agent.graph
         state = graph.get_state(self._config)
         messages = state.values.get("messages", [])
-        if not messages or (not state.next and not unanswered(messages)):
+        if not messages or not (state.tasks or unanswered(messages)):
             return
         answers: list[BaseMessage] = []
         for call in unanswered(messages):
@@ -207,7 +209,10 @@ class Chat:
             answers.append(
                 tool_message(call, done.observation, ok=done.ok) if done else tool_message(call, NOT_DONE, ok=False)
             )
-        graph.update_state(self._config, {"messages": [*answers, AIMessage(content=STOPPED)]}, as_node="model")
+        # The turn's own messages once more: some may be saved as pending writes only, which an update
+        # drops. Those that are there already are the same by their ids.
+        turn = messages[turn_start(messages) :]
+        graph.update_state(self._config, {"messages": [*turn, *answers, AIMessage(content=STOPPED)]}, as_node="model")
         self._settled = True
 
     def _messages(self) -> list[BaseMessage]:

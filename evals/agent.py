@@ -1,7 +1,7 @@
 """End to end: held-out requests about unseen scenes, put to the whole agent and judged against the truth.
 
 Three sets of families of phrasing were never trained on; the worst set counts. Beside each figure stand
-two baselines on a part of the cases: the same controller shown a blank picture, and one look instead of two.
+two baselines on half of the cases: the same controller shown a blank picture, and one look instead of two.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ NORMAL_95 = 1.959964
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: cases a set, the models, and which of each `every` blocks of cases also meet the baselines."""
+    """What to run: cases a set, the models, and how many blocks of cases there are to one that meets the baselines."""
 
     cases: int = 500
     seed: int = SEED
     profile: str = "bundled"
     controller: str | None = None
-    perfect: bool = False  # experts answer from the truth: the controller alone
-    every: int = 3
+    true_experts: bool = False  # experts answer from the truth: the controller alone
+    gold_controller: bool = False  # the gold behaviour controls: the experts alone
+    every: int = 2
 
     def numbered(self) -> list[tuple[Case, bool]]:
         """Every case, and whether it also meets the baselines."""
@@ -98,7 +99,9 @@ def require_models(plan: Plan) -> dict[str, str]:
 
     models: dict[str, str] = {}
     chosen = Settings(profile=plan.profile, controller=plan.controller).chosen
-    for role in ["controller"] if plan.perfect else chosen.models:
+    for role in chosen.models:
+        if plan.gold_controller if role == "controller" else plan.true_experts:
+            continue
         spec = chosen.spec(role)
         models[role] = str(spec)
         if spec.scheme not in ("openai", "script"):
@@ -132,7 +135,13 @@ def bench_of(plan: Plan) -> Iterator[Bench]:
 
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="saccade-eval-", dir=memory if memory.is_dir() else None) as home:
-        bench = Bench(Path(home), profile=plan.profile, controller=plan.controller, perfect=plan.perfect)
+        bench = Bench(
+            Path(home),
+            profile=plan.profile,
+            controller=plan.controller,
+            true_experts=plan.true_experts,
+            gold_controller=plan.gold_controller,
+        )
         try:
             yield bench
         finally:
@@ -162,7 +171,8 @@ def report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
     `sets`: for each set a row with `intents` and `families` (rows too); `intents` and `small`: rows over all
     sets, `small` only of cases about small things; `worst`: the worst set's name and share for each bar;
-    `failures`: the first cases that were not exact or not right, whole.
+    `errors`: turns that ended in one, each a fault to mend; `failures`: the first cases that were not exact or not
+    right, whole.
     """
     sets = {
         name: row(name, of_set) | {
@@ -186,6 +196,7 @@ def report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "sets": sets,
         "intents": _rows(outcomes, lambda outcome: outcome.intent),
         "small": [*_rows(small, lambda outcome: outcome.intent), row("all", small)],
+        "errors": [f"{one.name}: {error}" for one in outcomes for error in one.errors],
         "failed": len(failed),
         "failures": [asdict(outcome) for outcome in failed[:FAILURES]],
     }

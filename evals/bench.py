@@ -8,13 +8,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from ..agent.agent import Agent
+from ..agent.messages import turn_start
 from ..agent.reply import Reply, Step
+from ..agent.scripted import ScriptedController, Turn, call, calls
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.scene import Scene
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 SIDE = 512  # px: the side of the pictures
 USER = "eval"
+
+Look = Literal["again", "once"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Outcome:
     exact: bool = False  # tool and arguments, against the gold calls on what is true
     exact_given_seen: bool = False  # against what the gold behaviour does after the observations that there were
     right: bool = False
-    why: str = ""  # why the answer is wrong, or the error that ended the turn
+    why: str = ""  # why the answer is wrong
+    errors: tuple[str, ...] = ()  # that ended a turn, of the baselines too; no model's answer leads to one
     blank: bool | None = None  # whether the answer is right when a blank picture is shown instead
     once: bool | None = None  # whether it is right when regions are cut from the first, small look
     turns: int = 1
@@ -64,7 +69,8 @@ class Bench:
         home: a folder for what the agent keeps; what a case leaves there is thrown away after it.
         profile: the models.
         controller: a model spec or a chat model, instead of the profile's controller.
-        perfect: let experts answer from the scene's truth, so that the controller alone is measured.
+        true_experts: let experts answer from the scene's truth, so that the controller alone is measured.
+        gold_controller: let the gold behaviour control, so that the experts alone are measured.
     """
 
     def __init__(
@@ -73,13 +79,17 @@ class Bench:
         *,
         profile: str = "bundled",
         controller: str | BaseChatModel | None = None,
-        perfect: bool = False,
+        true_experts: bool = False,
+        gold_controller: bool = False,
     ) -> None:
+        self._case: Case | None = None  # that is being put
         self._truths: dict[str, Truth] = {}
         self._home = home
         settings = Settings(home=home, profile=profile, threads=1)
-        experts = TruthExperts(self._truths.__getitem__) if perfect else None
-        self._perfect = perfect
+        experts = TruthExperts(self._truths.__getitem__) if true_experts else None
+        self._true_experts = true_experts
+        if gold_controller:
+            controller = ScriptedController(self._gold)
         self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
 
     def close(self) -> None:
@@ -89,41 +99,36 @@ class Bench:
     def run(self, case: Case, baselines: bool = False) -> Outcome:
         """Put a case to the agent, with `baselines` also on a blank picture and with one look only.
 
-        A turn that ends in an error of any kind is a wrong answer; `why` tells the error.
+        A turn that ends in an error of any kind is a wrong answer; `errors` tells it.
         """
         begun = time.perf_counter()
         shown = show(sample_scene(case.scenes[0], "test"))
-        outcome = _outcome(case, shown)
-        try:
-            reply, told = self._ask(case, shown)
-            calls = [(step.tool, step.arguments) for step in reply.steps]
-            verdict = judge(case.intent, case.truth, told, shown)
-            outcome = replace(
-                outcome,
-                steps=[step.to_json() for step in reply.steps],
-                answer=reply.text,
-                exact=same_calls(calls, [call for step in case.gold for call in step], self._agent.tools),
-                exact_given_seen=follows_plan(case, reply.steps, self._agent.tools),
-                right=verdict.right,
-                why=verdict.why,
-            )
-        except Exception as error:
-            outcome = replace(outcome, why=f"{type(error).__name__}: {error}"[:500])
-        turns = 1
+        errors: list[str] = []
+        verdict, reply = self._judged(case, shown, shown, "again", errors)
+        changes: dict[str, Any] = {"right": verdict.right, "why": verdict.why, "turns": 1}
+        if reply is not None:
+            made = [(step.tool, step.arguments) for step in reply.steps]
+            changes |= {
+                "steps": [step.to_json() for step in reply.steps],
+                "answer": reply.text,
+                "exact": same_calls(made, [one for step in case.gold for one in step], self._agent.tools),
+                "exact_given_seen": follows_plan(case, reply.steps, self._agent.tools),
+            }
         if baselines:
-            outcome = replace(
-                outcome,
-                blank=self._judged(case, blank(shown), shown, "again").right,
-                once=None if self._perfect else self._judged(case, shown, shown, "once").right,
-            )
-            turns += 1 if self._perfect else 2
-        for leftover in ("images", "masks", "evidence"):
-            shutil.rmtree(self._home / leftover, ignore_errors=True)
-        return replace(outcome, turns=turns, seconds=round(time.perf_counter() - begun, 3))
+            changes["blank"] = self._judged(case, blank(shown), shown, "again", errors)[0].right
+            changes["turns"] += 1
+        if baselines and not self._true_experts:
+            changes["once"] = self._judged(case, shown, shown, "once", errors)[0].right
+            changes["turns"] += 1
+        self._tidy()
+        seconds = round(time.perf_counter() - begun, 3)
+        return replace(_outcome(case, shown), **changes, errors=tuple(errors), seconds=seconds)
 
-    def _ask(self, case: Case, shown: Shown, look: Any = "again") -> tuple[Reply, Told]:
+    def ask(self, case: Case, shown: Shown, look: Look = "again") -> tuple[Reply, Told]:
+        """Ask about what is shown, in a new conversation: the whole reply, and the part of it that is judged."""
+        self._case = case
         data = png(shown.picture)
-        if self._perfect:
+        if self._true_experts:
             sha256 = self._agent.store.decode(data).sha256
             self._truths[f"pic_{sha256[:12]}"] = (shown.scene, shown.boxes, shown.masks)
         self._agent.settings = self._agent.settings.model_copy(update={"look": look})
@@ -135,12 +140,34 @@ class Bench:
         )
         return reply, Told(reply.text, tuple(region.box for region in reply.regions), cutouts)
 
-    def _judged(self, case: Case, shown: Shown, truth: Shown, look: str) -> Verdict:
+    def _gold(self, messages: Sequence[Any]) -> Turn:
+        """The gold behaviour's next turn in the case at hand, after these messages."""
+        assert self._case is not None  # set by `ask`
+        told = [message.text for message in messages[turn_start(messages) :] if message.type == "tool"]
+        plan = PLANS[self._case.intent](Ask(self._case.intent, "img_1", self._case.noun))
         try:
-            _, told = self._ask(case, shown, look)
-        except Exception as error:
-            return Verdict(False, str(error))
-        return judge(case.intent, case.truth, told, truth)
+            step = next(plan)
+            while told:
+                told, now = told[len(step.calls) :], told[: len(step.calls)]
+                step = plan.send(now)
+        except StopIteration as answer:
+            return str(answer.value)
+        return calls(*(call(name, **arguments) for name, arguments in step.calls), thought=step.thought)
+
+    def _judged(
+        self, case: Case, shown: Shown, truth: Shown, look: Look, errors: list[str]
+    ) -> tuple[Verdict, Reply | None]:
+        try:
+            reply, told = self.ask(case, shown, look)
+        except Exception as error:  # a fault in one turn must not cost the other 1,499 cases; the report counts it
+            errors.append(f"{type(error).__name__}: {error}"[:500])
+            return Verdict(False, errors[-1]), None
+        return judge(case.intent, case.truth, told, truth), reply
+
+    def _tidy(self) -> None:
+        self._truths.clear()
+        for leftover in ("images", "masks", "evidence"):
+            shutil.rmtree(self._home / leftover, ignore_errors=True)
 
 
 def follows_plan(case: Case, steps: Sequence[Step], tools: Mapping[str, Tool[Any]]) -> bool:

@@ -23,7 +23,8 @@ def _agent(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
 
 SUITES: dict[str, Suite] = {
     "agent": _agent,  # the whole agent, as users get it
-    "controller": partial(_agent, perfect=True),  # the same cases with experts that never err
+    "controller": partial(_agent, true_experts=True),  # the same cases with experts that never err
+    "experts": partial(_agent, gold_controller=True),  # the same cases with a controller that never errs
 }
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-SHOWN_FAILURES = 10
+SHOWN_FAMILIES, SHOWN_FAILURES = 20, 10
+LEGEND = (
+    "exact: tools and arguments, against the truth; seen: against what the experts said; answer: right. "
+    "On as many cases as `of` says: answers right with a blank picture, with one look, with two."
+)
 
 
 def show_report(report: dict[str, Any], console: Console) -> None:
@@ -18,11 +23,14 @@ def show_report(report: dict[str, Any], console: Console) -> None:
     console.print(table("all sets", [*report["intents"], report["all"]]))
     if report["small"][-1]["cases"]:
         console.print(table("small things only", report["small"]))
+    console.print(LEGEND)
     families = [family for one in report["sets"].values() for family in one["families"]]
-    families.sort(key=lambda family: (family["answer"], family["exact"]))
-    console.print(table(f"families, the worst of {len(families)}", families[:20]))
+    worst = sorted(families, key=lambda family: (family["exact"] + family["answer"], family["name"]))[:SHOWN_FAMILIES]
+    console.print(table(f"families, the worst {len(worst)} of {len(families)}", worst))
     for failure in report["failures"][:SHOWN_FAILURES]:
         show_failure(failure, console)
+    if report["errors"]:
+        console.print(f"[red]{len(report['errors'])} turns ended in an error[/], first {escape(report['errors'][0])}")
     for figure, worst in report["worst"].items():
         met = "[green]met[/]" if worst["share"] >= worst["bar"] else "[red]missed[/]"
         console.print(
@@ -35,11 +43,11 @@ def show_report(report: dict[str, Any], console: Console) -> None:
 
 
 def table(title: str, rows: list[dict[str, Any]]) -> Table:
-    """Rows as `agent.row` makes them; shares in per cent. The last three columns are of the cases with baselines."""
-    made = Table(title=title, title_justify="left")
-    made.add_column("")
-    for column in ("cases", "exact", "95 %", "given what was seen", "answer", "95 %", "of", "blank", "one look", "two"):
-        made.add_column(column, justify="right")
+    """Rows as `agent.row` makes them, 80 characters wide; shares in per cent; `LEGEND` says what the columns are."""
+    made = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    made.add_column("", no_wrap=True)
+    for column in ("cases", "exact", "95 %", "seen", "answer", "95 %", "of", "blank", "one", "two"):
+        made.add_column(column, justify="right", no_wrap=True)
     for one in rows:
         made.add_row(
             one["name"],
@@ -67,14 +75,14 @@ def show_failure(failure: dict[str, Any], console: Console) -> None:
     gold = "; ".join(f"{call['tool']}({call['arguments']})" for call in failure["gold"])
     lines.append(f"  {escape(failure['answer'])} [dim]({escape(failure['why'] or 'right')})[/]")
     lines.append(f"  [dim]gold: {escape(gold)}; truth: {escape(str(failure['truth']))}[/]")
-    console.print("\n".join(lines), highlight=False)
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
 
 def percent(share: float | None) -> str:
     """A share in per cent, or a dash for none."""
-    return "-" if share is None else f"{100 * share:.1f}"
+    return "-" if share is None else f"{100 * share:.1f}".replace("100.0", "100")
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
     """An interval in per cent."""
-    return "-" if bounds is None else f"{100 * bounds[0]:.0f} to {100 * bounds[1]:.0f}"
+    return "-" if bounds is None else f"{100 * bounds[0]:.0f}-{100 * bounds[1]:.0f}"

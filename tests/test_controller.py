@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from saccade.prompts.calls import parse_assistant, render_assistant
 from saccade.settings import ZOO
 from saccade.training import controller
-from saccade.training.controller import copy_trace, encode, messages_for
+from saccade.training.controller import encode, messages_for
+from saccade.training.copying import copy_trace
 from saccade.training.tokenizer import SPECIAL
 from saccade.training.traces import Message, Trace, draw_trace
 

@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import pytest
-
 from saccade.errors import UserError
 from saccade.scenes.phrases import phrase_true
 from saccade.scenes.sample import sample_scene
@@ -71,7 +70,9 @@ def test_every_intent_has_enough_families() -> None:
 
 
 def test_an_empty_slot_takes_its_preposition_along() -> None:
-    parts = fill(["how many {things}"[:9], "{things}", " are in ", "{the picture}", "?"], {"things": "mugs", "the picture": ""})
+    parts = fill(
+        ["how many {things}"[:9], "{things}", " are in ", "{the picture}", "?"], {"things": "mugs", "the picture": ""}
+    )
     assert disturb(parts, random.Random(0), 0.0) == "How many mugs are?"
 
 

@@ -196,9 +196,12 @@ class Clip(Expert[ClipRequest, Any]):
 
     def _measure(self, known: Known, views: Sequence[View]) -> Iterator[float]:
         for part in _chunks(views):
-            pixels = self._pixels(part)
-            states = self.model.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states
-            yield from known.likeness(states, pixels).tolist()
+            yield from known.likeness(self.hidden(part)).tolist()
+
+    @torch.inference_mode()
+    def hidden(self, views: Sequence[View]) -> tuple[torch.Tensor, ...]:
+        """The vision tower's states for each view, layer by layer: (n, 1 + patches, width)."""
+        return self.model.vision_model(pixel_values=self._pixels(views), output_hidden_states=True).hidden_states
 
 
 def _view(request: ClipRequest) -> View | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from segment_anything.modeling import Sam
 
 GROUP = 1 << 20  # numbers (4 MB) that the cells of one group of boxes may hold
+STRIP = 1 << 17  # numbers that the cells of one group hold that are worked on at a time
 QUALITY, MASK = 0, 1  # places of the token that tells the IoU and of the single mask's
 
 
@@ -49,27 +50,29 @@ def decode_boxes(model: Sam, features: torch.Tensor, boxes: torch.Tensor) -> tup
     side = features.shape[-1]
     position = _cells(prompts.get_dense_pe())  # (1, k, c)
     cells = _cells(features) + prompts.no_mask_embed.weight  # (1, k, c)
+    placed = cells + position  # (1, k, c)
     sparse, _ = prompts(points=None, boxes=boxes, masks=None)  # (n, 2, c)
     own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     prompt = torch.cat([own.expand(len(boxes), -1, -1), sparse], 1)  # (n, t, c)
 
     first, *rest = decoder.transformer.layers
-    tokens = _first_tokens(first, prompt, cells, position)
-    size = max(1, GROUP // cells.numel())
+    last, norm = decoder.transformer.final_attn_token_to_image, decoder.transformer.norm_final_attn
+    needed = [QUALITY, MASK]
+    tokens = _first_tokens(first, prompt, cells, placed)
+    size = min(len(boxes), max(1, GROUP // cells.numel()))
+    space = cells.new_empty(2, size, *cells.shape[1:])  # of every group in turn: fresh memory costs more than sums
     logits, quality = [], []
-    for of_group, seen in zip(prompt.split(size), tokens.split(size), strict=True):
-        mine = _cells_look(first, seen, of_group, cells, cells + position)  # (b, k, c)
+    for mine, seen in zip(prompt.split(size), tokens.split(size), strict=True):
+        changed = space[0, : len(mine)], space[1, : len(mine)]  # (b, k, c) cells, and the same with positions
+        _cells_look(first, seen, mine, (cells, placed), position, changed)
         for layer in rest:
-            placed = mine + position
-            seen = _tokens_talk(layer, seen, of_group)
-            seen = _tokens_look(layer.cross_attn_token_to_image, layer.norm2, seen, of_group, mine, placed)
+            seen = _tokens_talk(layer, seen, mine)
+            seen = _tokens_look(layer.cross_attn_token_to_image, layer.norm2, seen, mine, *changed)
             seen = layer.norm3(seen + layer.mlp(seen))
-            mine = _cells_look(layer, seen, of_group, mine, placed)
-        needed = [QUALITY, MASK]
-        last, norm = decoder.transformer.final_attn_token_to_image, decoder.transformer.norm_final_attn
-        seen = _tokens_look(last, norm, seen[:, needed], of_group[:, needed], mine, mine + position)
+            _cells_look(layer, seen, mine, changed, position, changed)
+        seen = _tokens_look(last, norm, seen[:, needed], mine[:, needed], *changed)
         kernel = decoder.output_hypernetworks_mlps[0](seen[:, MASK])  # (b, c // 8)
-        logits.append(_upscale(decoder.output_upscaling, mine, kernel, side))
+        logits.append(_upscale(decoder.output_upscaling, changed[0], kernel, side))
         quality.append(decoder.iou_prediction_head(seen[:, QUALITY])[:, :1])
     return torch.cat(logits), torch.cat(quality)
 
@@ -87,14 +90,14 @@ def _tokens_talk(layer: Any, tokens: torch.Tensor, prompt: torch.Tensor) -> torc
     return layer.norm1(tokens + layer.self_attn(q=placed, k=placed, v=tokens))
 
 
-def _first_tokens(layer: Any, prompt: torch.Tensor, cells: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+def _first_tokens(layer: Any, prompt: torch.Tensor, cells: torch.Tensor, placed: torch.Tensor) -> torch.Tensor:
     """The token side of the first block. The cells are still the same for every box.
 
     Tokens look at cells each for itself, so those of all boxes pass as the tokens of one: (n, t, c).
     """
     tokens = _tokens_talk(layer, prompt, prompt)
     asked = (tokens + prompt).flatten(0, 1)[None]  # (1, n * t, c)
-    answer = layer.cross_attn_token_to_image(q=asked, k=cells + position, v=cells)
+    answer = layer.cross_attn_token_to_image(q=asked, k=placed, v=cells)
     tokens = layer.norm2(tokens + answer.view_as(tokens))
     return layer.norm3(tokens + layer.mlp(tokens))
 
@@ -119,9 +122,23 @@ def _tokens_look(
 
 
 def _cells_look(
-    layer: Any, tokens: torch.Tensor, prompt: torch.Tensor, cells: torch.Tensor, placed: torch.Tensor
-) -> torch.Tensor:
-    """Cells attend to the tokens of each box: (b, k, c), normed. `cells`, `placed`: (1 or b, k, c)."""
+    layer: Any,
+    tokens: torch.Tensor,
+    prompt: torch.Tensor,
+    before: tuple[torch.Tensor, torch.Tensor],
+    position: torch.Tensor,
+    after: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    """Cells attend to the tokens of each box, and are normed.
+
+    Args:
+        layer: whose attention and norm.
+        tokens: (b, t, c).
+        prompt: (b, t, c), the tokens as they were given: their positions.
+        before: cells, and cells with their positions added, (1 or b, k, c) each.
+        position: (1, k, c).
+        after: where both are written, (b, k, c) each; it may be `before`, as no cell looks at another.
+    """
     attention = layer.cross_attn_image_to_token
     heads = attention.num_heads
     keys = _heads(attention.k_proj(tokens + prompt), heads)  # (b, h, t, d)
@@ -130,13 +147,23 @@ def _cells_look(
     queries = attention.q_proj.weight.unflatten(0, (heads, size))  # (h, d, c)
     folded = (keys @ queries).flatten(1, 2)  # (b, h * t, c)
     constant = (keys @ attention.q_proj.bias.view(heads, size, 1)).flatten(1, 2)  # (b, h * t, 1)
-    scores = folded @ placed.transpose(1, 2) + constant  # (b, h * t, k)
-    weights = scores.unflatten(1, (heads, -1)).softmax(2).flatten(1, 2)  # for each head over its tokens
     values = _heads(attention.v_proj(tokens), heads)  # (b, h, t, d)
     out = attention.out_proj.weight.unflatten(1, (heads, size)).permute(1, 2, 0)  # (h, d, c)
     # Every head's weights add up to 1, so that a share of the bias in each head's values makes one whole bias.
     values = (values @ out + attention.out_proj.bias / heads).flatten(1, 2)  # (b, h * t, c)
-    return layer.norm4(torch.baddbmm(cells.expand(len(tokens), -1, -1), weights.transpose(1, 2), values))
+    for strip in _strips(after[0]):
+        cells, placed = before[0][:, strip].expand(len(tokens), -1, -1), before[1][:, strip]
+        scores = folded @ placed.transpose(1, 2) + constant  # (b, h * t, some of k)
+        weights = scores.unflatten(1, (heads, -1)).softmax(2).flatten(1, 2)  # for each head over its tokens
+        normed = layer.norm4(torch.baddbmm(cells, weights.transpose(1, 2), values))  # (b, some of k, c)
+        after[0][:, strip] = normed
+        after[1][:, strip] = normed.add_(position[:, strip])
+
+
+def _strips(cells: torch.Tensor) -> list[slice]:
+    """Slices of k for cells (b, k, c), each small enough for the cache."""
+    rows = max(1, STRIP // (cells.shape[0] * cells.shape[2]))
+    return [slice(start, start + rows) for start in range(0, cells.shape[1], rows)]
 
 
 def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:
@@ -147,10 +174,13 @@ def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:
 def _upscale(upscaling: Any, cells: torch.Tensor, kernel: torch.Tensor, side: int) -> torch.Tensor:
     """Logits (b, 1, 4 * side, 4 * side) of cells (b, side * side, c) under one mask's kernel (b, c // 8)."""
     one, norm, act, two, last = upscaling
-    fine = _spread(one, cells)  # (b, k * 4, c // 4): four for each cell
-    fine = act(F.layer_norm(fine, fine.shape[-1:], norm.weight, norm.bias, norm.eps))
-    fine = last(_spread(two, fine))  # (b, k * 16, c // 8)
-    logits = (fine @ kernel[:, :, None]).view(-1, side, side, 2, 2, 2, 2)  # (b, y, x, dy, dx, ddy, ddx)
+    strips = []
+    for strip in _strips(cells):
+        fine = _spread(one, cells[:, strip])  # (b, 4 for each cell, c // 4)
+        fine = act(F.layer_norm(fine, fine.shape[-1:], norm.weight, norm.bias, norm.eps))
+        fine = last(_spread(two, fine))  # (b, 16 for each cell, c // 8)
+        strips.append(fine @ kernel[:, :, None])
+    logits = torch.cat(strips, 1).view(-1, side, side, 2, 2, 2, 2)  # (b, y, x, dy, dx, ddy, ddx)
     return logits.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 1, 4 * side, 4 * side)
 
 

@@ -122,7 +122,10 @@ _RENAMED = (
     (r"mask_embed\.layer_norm2\.", "mask_downscaling.4."),
     (r"mask_embed\.conv3\.", "mask_downscaling.6."),
     (r"\.point_embed\.", ".point_embeddings."),
-    (r"shared_embedding\.positional_embedding$", "pe_layer.positional_encoding_gaussian_matrix"),
+    (  # one tensor under two names, of which a file may have either
+        r"^(shared_image_embedding|prompt_encoder\.shared_embedding)\.positional_embedding$",
+        "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
+    ),
     (r"upscale_conv1\.", "output_upscaling.0."),
     (r"upscale_layer_norm\.", "output_upscaling.1."),
     (r"upscale_conv2\.", "output_upscaling.3."),
@@ -141,12 +144,7 @@ def rename_published(state: State) -> State:
         if found := re.search(_HEADS, name):
             number = int(found[2][7:]) + 1 if found[2].startswith("layers.") else 0
             middle[found[1]] = max(middle.get(found[1], 0), number)
-    renamed: State = {}
-    for name, value in state.items():
-        if name == "shared_image_embedding.positional_embedding":
-            continue  # the same numbers again
-        renamed[_rename(name, middle)] = value
-    return renamed
+    return {_rename(name, middle): value for name, value in state.items()}
 
 
 def _rename(name: str, middle: dict[str, int]) -> str:

@@ -19,7 +19,8 @@ from .noise import disturb
 from .nouns import Noun, any_world_noun, world_noun
 from .phrasings import HELD_OUT, Family, families, fill
 from .plans import PLANS, Ask, Call
-from .traces import THE_PICTURE, Talk, Trace
+from .traces import Talk, Trace
+from .wording import THE_PICTURE
 
 KINDS = ("count", "exist", "query", "where", "cut_out")
 QUERIES = ("color", "material", "shape")

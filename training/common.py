@@ -23,12 +23,14 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..errors import UserError, suggest
 from ..tools.weights import sha256
 
 T = TypeVar("T")
+Tensors = list[torch.Tensor] | tuple[torch.Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,24 @@ def _leave_interrupts(_: int) -> None:
     """In a worker: Ctrl-C is for the process that trains, which saves first and then ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def running_average(model: torch.nn.Module, decay: float) -> AveragedModel:
+    """An exponential average of weights and buffers (batch norm's too); call `update_parameters(model)` each step.
+
+    It follows quickly at first, so that it soon forgets the random weights that it began with.
+    """
+
+    def follow(kept: Tensors, new: Tensors, count: torch.Tensor | int) -> None:
+        steps = int(count)
+        share = 1 - min(decay, (1 + steps) / (10 + steps))
+        for old, value in zip(kept, new, strict=True):
+            if old.is_floating_point():
+                old.lerp_(value, share)
+            else:
+                old.copy_(value)
+
+    return AveragedModel(model, multi_avg_fn=torch.no_grad()(follow), use_buffers=True)
 
 
 class Stateful(Protocol):
@@ -284,6 +304,7 @@ def write_zoo(folder: Path, config: Mapping[str, Any], state: Mapping[str, torch
         for name, value in state.items()
     }
     save_file(tensors, folder / "model.safetensors.part")
+    (folder / "model.safetensors.part").chmod(0o644)  # safetensors lets nobody else read what it writes
     (folder / "model.safetensors.part").replace(folder / "model.safetensors")
     card.hardware = card.hardware or hardware()
     card.parameters = card.parameters or sum(value.numel() for value in tensors.values() if value.is_floating_point())

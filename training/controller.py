@@ -1,14 +1,12 @@
 """The recipe of the bundled controller: a tiny Llama that plans calls, trained on gold traces.
 
-First a *copy warm-up*: a model of this size that is trained on the task alone never learns to copy the
-user's words into its calls, and a few hundred steps of repeating random words and handles put that right.
-Then conversations (`traces.py`), with the loss on thoughts, calls and answers only.
+First copying: heads that copy are planted, and a *warm-up* of repeating random words and handles has them
+work (`copying.py`). Then conversations (`traces.py`), with the loss on thoughts, calls and answers only.
 """
 
 from __future__ import annotations
 
 import copy
-import random
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,9 +18,8 @@ from torch import nn
 
 from .cases import held_out_traces
 from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, write_zoo
-from .nouns import EVERYDAY, invented
+from .copying import copy_trace, plant_copying
 from .phrasings import HELD_OUT, families, intents
-from .plans import Call
 from .tokenizer import END, PAD, save_tokenizer, train_tokenizer
 from .traces import Message, Trace, draw_trace
 
@@ -34,7 +31,7 @@ BUDGETS = {
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=3, batch=2, workers=0),
 }
-WARM_UP = 0.12  # the share of the steps that only copy
+WARM_UP = 0.03  # the share of the steps that only copy
 RATE = 2e-3
 MICRO = 4  # rows padded together; a batch is several of these, sorted by length
 HANDS = 2  # micro-batches worked on at once on a CPU: two threads that meet once a step, not at every product
@@ -62,7 +59,7 @@ def _message(message: Message) -> dict[str, Any]:
 
 def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast) -> Row:
     """Tokens of a conversation; learned are the assistant's, save for mistakes that are only there to be mended."""
-    encoded = tokenizer.apply_chat_template(
+    encoded: Any = tokenizer.apply_chat_template(
         messages_for(trace), tokenize=True, return_dict=True, return_assistant_tokens_mask=True
     )
     learned = [bool(flag) for flag in encoded["assistant_masks"]]
@@ -74,29 +71,6 @@ def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast) -> Row:
         learned[at] = flag and learn
         before = flag
     return Row(list(encoded["input_ids"]), learned)
-
-
-def copy_trace(seed: int) -> Trace:
-    """The warm-up: random words, handles and numbers, to be said again."""
-    rng = random.Random(seed)
-
-    def word() -> str:
-        draw = rng.random()
-        if draw < 0.5:
-            return invented(rng)
-        if draw < 0.75:
-            return rng.choice(EVERYDAY)
-        return f"{rng.choice(('img', 'reg'))}_{rng.randrange(1, 60)}" if draw < 0.9 else str(rng.randrange(1000))
-
-    words = [word() for _ in range(rng.randrange(3, 12))]
-    if rng.random() < 0.5:
-        return Trace([Message("user", " ".join(words)), Message("assistant", " ".join(words))])
-    at = rng.randrange(len(words) - 2)
-    said = words[at : at + rng.choice((1, 2, 2, 3))]
-    asked = " ".join(words[:at] + ["look for"] + said + [", "] + words[at + len(said) :])
-    call: Call = ("find_objects", {"image": f"img_{rng.randrange(1, 20)}", "phrase": " ".join(said)})
-    line = f"Pictures: {call[1]['image']} ({rng.randrange(100, 2000)} x {rng.randrange(100, 2000)} px).\n"
-    return Trace([Message("user", line + asked), Message("assistant", f"I look for {' '.join(said)}.", [call])])
 
 
 def _draw(seed: int, tokenizer: PreTrainedTokenizerFast, copying: int) -> Row:
@@ -154,13 +128,16 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """The network with random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    end, pad = tokenizer.encode(END + PAD)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
         num_key_value_heads=HEADS, intermediate_size=INNER, max_position_embeddings=1536, tie_word_embeddings=True,
-        bos_token_id=None, eos_token_id=tokenizer.convert_tokens_to_ids(END),
-        pad_token_id=tokenizer.convert_tokens_to_ids(PAD), initializer_range=0.03,
+        bos_token_id=None, eos_token_id=end, pad_token_id=pad, initializer_range=0.02,
+        rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
     )  # fmt: skip
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    plant_copying(model)
+    return model
 
 
 def loss_sum(model: nn.Module, batch: Batch, device: str) -> torch.Tensor:
@@ -229,7 +206,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
     plan = choose(budget, BUDGETS)
     torch.manual_seed(0)
     tokenizer = _tokenizer(out, resume, 6000 if plan.steps > 100 else 200)
-    model = make_model(tokenizer).to(plan.device)
+    model: Any = make_model(tokenizer).to(plan.device)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(

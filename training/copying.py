@@ -17,8 +17,9 @@ from .nouns import EVERYDAY, invented
 from .plans import Call
 from .traces import Message, Trace
 
-PLANTED = 3  # heads in each of the first two layers
-CONSTANT = 0.3  # a share of every embedding that is the same for all tokens; dimension 0 holds it
+PLANTED = 4  # heads in each of the first two layers
+CONSTANT = 0.4  # a share of every embedding that is the same for all tokens; dimension 0 holds it
+NORM = 1.0  # length of an embedding
 SLOW = 6  # the first pair of rotary dimensions that turns slowly enough to carry content
 
 
@@ -27,38 +28,49 @@ def plant_copying(model: Any, seed: int = 0) -> None:
     """Set the first heads of the first two layers of a Llama to copy.
 
     Layer 0: the query and key of a planted head see only the constant dimension, turned so that the
-    rotary positions make each token attend to the one before it; the value is a projection of that token.
-    Layer 1: the query projects the current token alike, the key reads what layer 0 wrote, and the value
-    adds the token that is found to the residual stream, whose embeddings are tied to the output.
+    rotary positions make each token attend to the one before it (two heads) or to the one before that (two
+    more); the value is a projection of that token. Layer 1: a head looks for a place whose two predecessors
+    are like the current token and its predecessor (a blank alone would tell little), and adds the token
+    that it finds to the residual stream, whose embeddings are tied to the output.
     """
     config = model.config
     heads, width = config.num_attention_heads, config.hidden_size
     size = width // heads
     pairs = size // 2
     generator = torch.Generator().manual_seed(seed)
-    model.model.embed_tokens.weight[:, 0] = CONSTANT
+    embeddings = model.model.embed_tokens.weight
+    drawn = torch.randn(embeddings.shape, generator=generator)
+    embeddings.copy_(NORM * drawn / drawn.norm(dim=1, keepdim=True))  # equally long, so that all are heard alike
+    embeddings[:, 0] = CONSTANT
     first, second = (model.model.layers[n].self_attn for n in (0, 1))
-    turns = model.model.rotary_emb.inv_freq[:pairs]
+    turns = model.model.rotary_emb.inv_freq
 
     def basis(count: int) -> torch.Tensor:  # (count, width), orthonormal rows that leave dimension 0 alone
         square = torch.randn(width - 1, width - 1, generator=generator)
         rows = torch.linalg.qr(square)[0][:count]
         return torch.cat([torch.zeros(count, 1), rows], 1)
 
+    half = PLANTED // 2 * size
+    read, said = basis(half), basis(PLANTED * size)
+    before, earlier = basis(2 * half).split(half)  # where layer 0 writes the token before, and the one before that
     slow = [at for at in range(size) if at % pairs >= SLOW]
-    read, written, said = basis(PLANTED * size), basis(PLANTED * size), basis(PLANTED * size)
     for head in range(PLANTED):
-        rows = slice(head * size, (head + 1) * size)
+        start = head * size
+        rows, same = slice(start, start + size), slice(start % half, start % half + size)
         for layer in (first.q_proj, first.k_proj, second.q_proj, second.k_proj):
             layer.weight[rows] = 0
-        first.q_proj.weight[head * size : head * size + pairs, 0] = 1.3
-        first.k_proj.weight[head * size : head * size + pairs, 0] = 1.3 * torch.cos(turns)
-        first.k_proj.weight[head * size + pairs : (head + 1) * size, 0] = 1.3 * torch.sin(turns)
-        first.v_proj.weight[rows] = 0.3 * read[rows]
-        first.o_proj.weight[:, rows] = 0.3 * written[rows].T
-        for at in slow:
-            second.q_proj.weight[head * size + at] = 1.6 * read[head * size + at]
-            second.k_proj.weight[head * size + at] = 1.6 * written[head * size + at]
+        back = 1 if head < PLANTED // 2 else 2
+        for at in range(SLOW):
+            first.q_proj.weight[start + at, 0] = 2.2
+            first.k_proj.weight[start + at, 0] = 2.2 * torch.cos(back * turns[at])
+            first.k_proj.weight[start + pairs + at, 0] = 2.2 * torch.sin(back * turns[at])
+        first.v_proj.weight[rows] = 0.3 * read[same]
+        first.o_proj.weight[:, rows] = 0.3 * (before if back == 1 else earlier)[same].T
+        for number, at in enumerate(slow):
+            here = start % half + at
+            mine, its = (read, before) if number % 2 else (before, earlier)
+            second.q_proj.weight[start + at] = 2.6 * mine[here]
+            second.k_proj.weight[start + at] = 2.6 * its[here]
         second.v_proj.weight[rows] = 0.5 * said[rows]
         second.o_proj.weight[:, rows] = 0.5 * said[rows].T
 
@@ -84,5 +96,3 @@ def copy_trace(seed: int) -> Trace:
     call: Call = ("find_objects", {"image": f"img_{rng.randrange(1, 20)}", "phrase": " ".join(said)})
     line = f"Pictures: {call[1]['image']} ({rng.randrange(100, 2000)} x {rng.randrange(100, 2000)} px).\n"
     return Trace([Message("user", line + asked), Message("assistant", f"I look for {' '.join(said)}.", [call])])
-
-

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageEnhance
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.scene import SHAPES
 from ..scenes.splits import Split
 from ..tools.yolo import Yolo, build, letterbox
-from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, write_zoo
+from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, running_average, write_zoo
 
 BUDGETS = {"cpu": Budget(steps=3000, batch=16, workers=1), "gpu": Budget(steps=12000, batch=64, workers=14)}
 RATE, DECAY, EMA = 2e-3, 0.02, 0.998
@@ -154,7 +154,7 @@ def train(budget: str, out: Path, resume: bool = False) -> None:
     loss_of = v8DetectionLoss(model)
     optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, chosen.steps, pct_start=0.1)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True)
+    average = running_average(model, EMA)
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "average": average}
     run = Run(out, chosen.steps, state, resume)
     seeds = range(run.step * chosen.batch, chosen.steps * chosen.batch)
@@ -208,7 +208,7 @@ def evaluate(folder: Path, cases: int = 1000) -> dict[str, Any]:
         (at the model's own threshold, a box counts with IoU 0.5 and the right class), `map50_95`, and `blind_recall`
         (the boxes found in another scene); `windows`: the same on windows of all sorts, `regions`: on one thing's
         own box, as a second look at a region shows it; `cases`;
-        `milliseconds`: the median for one picture, with the threads that torch has here.
+        `milliseconds`: the median processor time for one picture, over the threads that torch has here.
     """
     yolo = Yolo.from_folder(folder, "cuda" if torch.cuda.is_available() else "cpu")
     test = [truth(seed, "test") for seed in range(cases)]
@@ -218,9 +218,9 @@ def evaluate(folder: Path, cases: int = 1000) -> dict[str, Any]:
     regions = [cut(*case, _around(case[1][random.integers(len(case[1]))])) for case in test]
     seconds = []
     for image, _, _ in test[:30]:
-        begun = time.perf_counter()
+        begun = time.process_time()
         yolo.find([image])
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.process_time() - begun)
     return {
         "cases": cases,
         "test": _score(yolo, test),

@@ -41,9 +41,16 @@ _ENDINGS = (
     "would you", "will you", "ok", "okay", "cheers", "many thanks", "when you can", "please and thank you", "asap",
     "then", "just so i know", "i wonder", "at once", "if you would", "today", "again", "by the way", "exactly",
 )  # fmt: skip
-_IMPERATIVES = frozenset(
-    ["count", "tell", "show", "find", "give", "point", "name", "say", "list", "identify", "locate", "describe", "mark", "cut", "crop", "outline", "draw", "make", "zoom", "extract", "trace", "segment", "isolate", "mask", "check", "look", "determine", "report", "work", "calculate", "compute", "compare", "classify", "pick", "select", "decide", "search", "detect", "spot", "get", "take", "remove", "clip", "trim", "snip", "see", "scan", "inspect", "examine", "highlight", "figure", "tally", "total", "add", "sum", "state", "return", "put", "lift", "pull", "separate", "verify", "confirm", "let", "choose", "label", "sort", "enumerate", "itemise", "itemize", "run", "provide", "indicate", "read", "recognise", "recognize", "estimate", "help", "pinpoint", "bring", "carve", "strip", "delineate", "contour", "frame", "enlarge", "magnify", "focus", "have", "go", "study", "analyse", "analyze", "subtract", "evaluate", "solve", "produce", "generate", "create", "paint", "sketch", "grab", "box"]
-)
+_IMPERATIVE_WORDS = """
+    add analyse analyze box bring calculate carve check choose classify clip compare compute confirm contour count
+    create crop cut decide delineate describe detect determine draw enlarge enumerate estimate evaluate examine
+    extract figure find focus frame generate get give go grab have help highlight identify indicate inspect isolate
+    itemise itemize label let lift list locate look magnify make mark mask name outline paint pick pinpoint point
+    produce provide pull put read recognise recognize remove report return run say scan search see segment select
+    separate show sketch snip solve sort spot state strip study subtract sum take tally tell total trace trim verify
+    work zoom
+"""
+_IMPERATIVES = frozenset(_IMPERATIVE_WORDS.split())
 _NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wqeryuioplpsdfghjkaxzcvbnm", strict=False))
 _SHORT = {"you": "u", "are": "r", "what": "wat", "please": "plz", "picture": "pic", "your": "ur", "what's": "whats"}
 _DROPPED = frozenset({"the", "a", "an", "of", "there", "do", "is", "are", "any", "that", "all", "to", "me"})

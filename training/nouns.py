@@ -110,17 +110,49 @@ def _plural(one: str) -> str:
     return plural_of(one)
 
 
-_ONSETS = ["b", "bl", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j", "k", "kl", "kr", "l", "m", "n", "p", "pl", "pr", "qu", "r", "s", "sc", "sh", "sk", "sl", "sm", "sn", "sp", "st", "str", "sw", "t", "th", "tr", "v", "w", "y", "z"] + [""]
-_VOWELS = ["a", "e", "i", "o", "u", "a", "e", "i", "o", "u", "ai", "ea", "ee", "oa", "oo", "ou"]
-_CODAS = ["b", "ck", "d", "ft", "g", "k", "l", "ld", "lk", "lm", "lt", "m", "mp", "n", "nd", "ng", "nk", "nt", "p", "r", "rd", "rk", "rn", "rt", "sk", "st", "t", "tt", "ff", "x", "ch", "sh", "th", "y"] + [""] * 9
 _TAKEN = frozenset({"it", "at", "in", "on", "the", "and", "are", "you", "them", "that", "this", "can", *HEADS})
-_ADJECTIVES = tuple(
-    ["black", "white", "grey", "golden", "silver", "old", "new", "broken", "striped", "spotted", "empty", "full", "open", "closed", "round", "square", "flat", "tall", "short", "long", "thin", "wide", "wet", "dirty", "clean", "fluffy", "glass", "plastic", "paper", "leather", "stone", "painted", "parked", "sleeping", "standing", "ripe", "fresh", "electric", "antique", "checkered", "transparent", "dark", "bright"]
+_ADJECTIVE_WORDS = """
+    black white grey golden silver old new broken striped spotted empty full open closed round square flat tall
+    short long thin wide wet dirty clean fluffy glass plastic paper leather stone painted parked sleeping standing
+    ripe fresh electric antique checkered transparent dark bright
+"""
+# A swung dash stands for the blank inside a name.
+_EVERYDAY_WORDS = """
+    giraffe laptop zebra elephant lion tiger bear dog cat horse cow sheep goat pig chicken duck goose swan owl eagle
+    parrot penguin rabbit squirrel hedgehog fox wolf deer moose camel monkey gorilla kangaroo koala panda dolphin
+    whale shark octopus crab lobster snail frog toad lizard snake turtle crocodile spider bee wasp ant butterfly
+    beetle mosquito person man woman child boy girl baby player driver cyclist pedestrian tourist waiter chef doctor
+    policeman bus truck van taxi train tram bicycle motorbike scooter plane helicopter rocket drone tractor crane
+    ambulance trailer wheel tyre headlight window door gate fence wall roof chimney balcony stairway ladder bridge
+    tower castle church barn tent bench lamp chair table sofa armchair desk shelf drawer wardrobe bed pillow blanket
+    curtain carpet mirror clock vase candle painting poster computer keyboard mouse monitor screen printer phone
+    tablet camera television radio speaker headphone microphone charger cable battery plug socket switch light bulb
+    fan heater oven stove fridge kettle toaster blender pan pot plate bowl glass fork knife spoon chopstick napkin
+    tray jar can box basket bucket barrel crate bag backpack suitcase purse wallet hat cap scarf glove sock shoe
+    boot sandal shirt jacket coat dress skirt belt button zip watch necklace bracelet earring apple banana pear
+    peach plum cherry grape lemon lime melon strawberry pineapple mango tomato potato carrot onion pepper cucumber
+    cabbage mushroom pumpkin corn loaf sandwich burger pizza pancake waffle cookie cake pie donut candy egg sausage
+    book notebook newspaper magazine letter envelope stamp pen pencil marker brush eraser ruler scissor stapler
+    folder card coin banknote ticket map globe hammer screwdriver wrench saw drill nail screw bolt nut axe shovel
+    rake hose flower rose tulip daisy sunflower bush cactus palm branch root stone rock pebble shell cloud mountain
+    hill river lake wave island beach road sign pole billboard hydrant mailbox bin flag balloon kite doll robot
+    puzzle dice guitar violin piano drum trumpet flute harp racket bat net goal helmet ski skateboard surfboard sled
+    trophy medal ribbon gift toothbrush comb razor towel soap sponge needle thread yarn rope chain hook anchor sail
+    oar raft traffic~light coffee~cup wine~glass street~lamp soup~bowl tennis~racket fire~engine shopping~bag
+    picture~frame paper~clip remote~control coffee~machine parking~meter stop~sign park~bench dining~table
+    cell~phone hot~dog teddy~bear hair~dryer baseball~bat water~bottle sewing~machine post~box rubber~duck
+    life~jacket
+"""
+_ONSET_LETTERS = (
+    "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sc sh sk sl sm sn sp st str sw t th tr"
 )
-EVERYDAY = tuple(
-    ["giraffe", "laptop", "zebra", "elephant", "lion", "tiger", "bear", "dog", "cat", "horse", "cow", "sheep", "goat", "pig", "chicken", "duck", "goose", "swan", "owl", "eagle", "parrot", "penguin", "rabbit", "squirrel", "hedgehog", "fox", "wolf", "deer", "moose", "camel", "monkey", "gorilla", "kangaroo", "koala", "panda", "dolphin", "whale", "shark", "octopus", "crab", "lobster", "snail", "frog", "toad", "lizard", "snake", "turtle", "crocodile", "spider", "bee", "wasp", "ant", "butterfly", "beetle", "mosquito", "person", "man", "woman", "child", "boy", "girl", "baby", "player", "driver", "cyclist", "pedestrian", "tourist", "waiter", "chef", "doctor", "policeman", "bus", "truck", "van", "taxi", "train", "tram", "bicycle", "motorbike", "scooter", "plane", "helicopter", "rocket", "drone", "tractor", "crane", "ambulance", "trailer", "wheel", "tyre", "headlight", "window", "door", "gate", "fence", "wall", "roof", "chimney", "balcony", "stairway", "ladder", "bridge", "tower", "castle", "church", "barn", "tent", "bench", "lamp", "chair", "table", "sofa", "armchair", "desk", "shelf", "drawer", "wardrobe", "bed", "pillow", "blanket", "curtain", "carpet", "mirror", "clock", "vase", "candle", "painting", "poster", "computer", "keyboard", "mouse", "monitor", "screen", "printer", "phone", "tablet", "camera", "television", "radio", "speaker", "headphone", "microphone", "charger", "cable", "battery", "plug", "socket", "switch", "light", "bulb", "fan", "heater", "oven", "stove", "fridge", "kettle", "toaster", "blender", "pan", "pot", "plate", "bowl", "glass", "fork", "knife", "spoon", "chopstick", "napkin", "tray", "jar", "can", "box", "basket", "bucket", "barrel", "crate", "bag", "backpack", "suitcase", "purse", "wallet", "hat", "cap", "scarf", "glove", "sock", "shoe", "boot", "sandal", "shirt", "jacket", "coat", "dress", "skirt", "belt", "button", "zip", "watch", "necklace", "bracelet", "earring", "apple", "banana", "pear", "peach", "plum", "cherry", "grape", "lemon", "lime", "melon", "strawberry", "pineapple", "mango", "tomato", "potato", "carrot", "onion", "pepper", "cucumber", "cabbage", "mushroom", "pumpkin", "corn", "loaf", "sandwich", "burger", "pizza", "pancake", "waffle", "cookie", "cake", "pie", "donut", "candy", "egg", "sausage", "book", "notebook", "newspaper", "magazine", "letter", "envelope", "stamp", "pen", "pencil", "marker", "brush", "eraser", "ruler", "scissor", "stapler", "folder", "card", "coin", "banknote", "ticket", "map", "globe", "hammer", "screwdriver", "wrench", "saw", "drill", "nail", "screw", "bolt", "nut", "axe", "shovel", "rake", "hose", "flower", "rose", "tulip", "daisy", "sunflower", "bush", "cactus", "palm", "branch", "root", "stone", "rock", "pebble", "shell", "cloud", "mountain", "hill", "river", "lake", "wave", "island", "beach", "road", "sign", "pole", "billboard", "hydrant", "mailbox", "bin", "flag", "balloon", "kite", "doll", "robot", "puzzle", "dice", "guitar", "violin", "piano", "drum", "trumpet", "flute", "harp", "ball", "racket", "bat", "net", "goal", "helmet", "ski", "skateboard", "surfboard", "sled", "trophy", "medal", "ribbon", "gift", "toothbrush", "comb", "razor", "towel", "soap", "sponge", "needle", "thread", "yarn", "rope", "chain", "hook", "anchor", "sail", "oar", "raft", "traffic~light", "coffee~cup", "wine~glass", "street~lamp", "soup~bowl", "tennis~racket", "fire~engine", "shopping~bag", "picture~frame", "paper~clip", "remote~control", "coffee~machine", "parking~meter", "stop~sign", "park~bench", "dining~table", "cell~phone", "hot~dog", "teddy~bear", "hair~dryer", "baseball~bat", "water~bottle", "sewing~machine", "post~box", "rubber~duck", "life~jacket"]
-)
-EVERYDAY = tuple(word.replace("~", " ") for word in EVERYDAY if word not in SHAPES)
+_VOWEL_LETTERS = "a e i o u a e i o u ai ea ee oa oo ou"
+_CODA_LETTERS = "b ck d ft g k l ld lk lm lt m mp n nd ng nk nt p r rd rk rn rt sk st t tt ff x ch sh th y"
+_ONSETS = (*_ONSET_LETTERS.split(), "v", "w", "y", "z", "")
+_VOWELS = tuple(_VOWEL_LETTERS.split())
+_CODAS = (*_CODA_LETTERS.split(), *[""] * 9)
+_ADJECTIVES = tuple(_ADJECTIVE_WORDS.split())
+EVERYDAY = tuple(word.replace("~", " ") for word in _EVERYDAY_WORDS.split() if word not in SHAPES)
 _IRREGULAR = {
     "person": "people", "man": "men", "woman": "women", "child": "children", "policeman": "policemen",
     "mouse": "mice", "goose": "geese", "sheep": "sheep", "deer": "deer", "wolf": "wolves", "knife": "knives",

@@ -47,7 +47,6 @@ class Family:
         _draw(_parse(self.text), rng, pieces)
         return pieces
 
-
     def skeletons(self, most: int = 4000) -> frozenset[str]:
         """Every sentence that it can expand to, slots and all, without case and signs; at most `most` are looked at."""
         return frozenset(_NO_SIGNS.sub(" ", text.lower()).strip() for text in islice(_all(_parse(self.text)), most))

@@ -80,7 +80,7 @@ def find(image: str, noun: Noun | None, **more: Any) -> Call:
 
 
 def counted(number: int, noun: Noun) -> str:
-    """ "no red cubes", "1 red cube", "2 red cubes"."""
+    """A number and the noun: "no red cubes", "1 red cube", "2 red cubes"."""
     return f"1 {noun.one}" if number == 1 else f"{number or 'no'} {noun.many}"
 
 

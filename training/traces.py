@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SaccadeError
-from ..scenes.scene import COLORS, MATERIALS, SHAPES
 from ..tools.registry import all_tools
 from ..tools.runner import ToolRunner
 from .desk import Desk, DeskExperts, Sheet, draw_sheet
@@ -22,6 +20,7 @@ from .noise import disturb
 from .nouns import Noun, any_world_noun, outside_noun, world_noun
 from .phrasings import Family, families, fill, slots_of
 from .plans import PLANS, Ask, Call, Seen, Step, seen
+from .wording import IT, ORDERS, ORDINALS, THE_PICTURE, THEM, draw_expression, draw_labels
 
 # How often each intent is asked for.
 WEIGHTS: dict[str, float] = {
@@ -33,19 +32,6 @@ WEIGHTS: dict[str, float] = {
 OPENINGS = 0.6  # the share of conversations that end with the first step of their first request
 FOLLOW_UPS = tuple(intent for intent in WEIGHTS if intent.startswith("it_"))
 BLIND = ("arithmetic", "decline", "smalltalk")  # intents that need no picture
-ORDERS = {
-    "largest": ("biggest", "largest"), "smallest": ("smallest", "tiniest", "littlest"),
-    "leftmost": ("leftmost", "left-most"), "rightmost": ("rightmost", "right-most"),
-    "topmost": ("topmost", "highest", "uppermost", "top-most"), "bottommost": ("lowest", "bottommost", "lowermost"),
-}  # fmt: skip
-IT = ("it", "it", "it", "it", "that one", "this one", "that thing", "the thing", "that object", "that")
-THEM = ("them", "them", "these", "those", "all of them", "them all")
-THE_PICTURE = (
-    "the picture", "the picture", "the image", "this picture", "this image", "the photo", "this photo", "the pic",
-    "my picture", "that picture", "my photo", "the shot", "that image", "my image",
-)  # fmt: skip
-ORDINALS = ("first", "second", "third", "fourth")
-WORDS_FOR = {"+": ("plus",), "-": ("minus",), "*": ("times", "x", "multiplied by"), "/": ("divided by", "over")}
 
 
 @dataclass
@@ -158,7 +144,7 @@ class Talk:
     def _fill(self, intent: str, slots: set[str], image: str, named: str) -> tuple[Ask, dict[str, str]]:
         rng = self.rng
         if intent in BLIND:
-            surface, expression = _expression(rng)
+            surface, expression = draw_expression(rng)
             return Ask(intent, image, expression=expression), {"expression": surface, "the picture": "the picture"}
         if not self.given:
             intent = "no_picture"
@@ -177,10 +163,10 @@ class Talk:
         if "sup" in slots:
             order = rng.choice(tuple(ORDERS))
             words["sup"] = rng.choice(ORDERS[order])
-        labels, words["labels"] = _labels(rng)
+        labels, words["labels"] = draw_labels(rng)
         it: tuple[Seen, ...] = ()
         if intent in FOLLOW_UPS:
-            it, words["it"] = self._it(intent)
+            it, words["it"] = self._it(intent) if "it" in slots else (self.it[:1], "")
             if not it:
                 intent = "no_thing"
         elif "it" in slots:
@@ -298,7 +284,7 @@ class Talk:
         else:
             wrong["expression"] = wrong["expression"].rstrip("0123456789 )") or "+"
         before = len(self.trace.messages)
-        told, failure = self._run(Step(step.thought, [(name, wrong)]))
+        _, failure = self._run(Step(step.thought, [(name, wrong)]))
         self.trace.messages[before].learn = False
         if failure is None:  # it was no mistake after all
             del self.trace.messages[before:]
@@ -310,45 +296,6 @@ _BROKEN = (
     "The model zoo:sam could not be loaded. Run `saccade doctor` to see why.",
     "sam failed after a retry: the device is gone. Run `saccade doctor`.",
 )
-
-
-def _expression(rng: random.Random) -> tuple[str, str]:
-    """Arithmetic as a user writes it, and as the calculator takes it."""
-    numbers = [
-        str(rng.randrange(1, 10 ** rng.choice((1, 2, 2, 3, 4)))) if rng.random() < 0.9 else f"{rng.uniform(0, 99):.1f}"
-        for _ in range(rng.choice((2, 2, 2, 3)))
-    ]
-    said, written = numbers[0], numbers[0]
-    words = rng.random() < 0.5
-    for number in numbers[1:]:
-        sign = rng.choice("+-*/")
-        word = rng.choice(WORDS_FOR[sign]) if words else sign
-        said, written = f"{said} {word} {number}", f"{written} {sign} {number}"
-    if not words and rng.random() < 0.2:
-        said = said.replace(" ", "")
-    if len(numbers) == 3 and not words and rng.random() < 0.4:
-        written = f"({numbers[0]} {written.split()[1]} {numbers[1]}) {written.split()[3]} {numbers[2]}"
-        said = written
-    return said, written
-
-
-def _labels(rng: random.Random) -> tuple[list[str], str]:
-    """Labels to choose from, and how a user lists them."""
-    number = rng.choice((2, 2, 3, 3, 3, 4, 5))
-    draw = rng.random()
-    if draw < 0.55:
-        pool: Sequence[str] = rng.choice(
-            (tuple(COLORS), MATERIALS, SHAPES, ("desk", "street", "shelf", "plain background"))
-        )
-        labels = rng.sample(pool, min(number, len(pool)))
-    else:
-        labels = list(dict.fromkeys(outside_noun(rng).phrase for _ in range(number)))
-    if len(labels) < 2:
-        return _labels(rng)
-    with_articles = draw >= 0.55 and rng.random() < 0.3
-    shown = [f"a {label}" if with_articles and label[0] not in "aeiou" else label for label in labels]
-    last = rng.choice((" or ", " or ", ", or ", ", "))
-    return labels, ", ".join(shown[:-1]) + last + shown[-1]
 
 
 def draw_trace(seed: int, folder_families: Any = families) -> Trace:
