@@ -80,6 +80,9 @@ def ask(
     with _agent(profile, controller) as agent:
         opened = time.perf_counter()
         conversation = agent.chat(user=user, id=chat, out=out)
+        if timings:
+            _ = agent.graph  # so that the controller's own loading is told apart from the turn
+        loaded = time.perf_counter()
         if as_json:
             reply = conversation.send(request, images or [])
         else:
@@ -92,20 +95,20 @@ def ask(
         else:
             typer.echo(f"Go on with: saccade ask --chat {conversation.id} ...")
         if timings:
-            _show_timings(agent, opened - started, finished - opened)
+            _show_timings(agent, opened - started, loaded - opened, finished - loaded)
 
 
-def _show_timings(agent: Agent, opening: float, turn: float) -> None:
+def _show_timings(agent: Agent, opening: float, loading: float, turn: float) -> None:
     from .tools.pool import ExpertPool
 
-    stages = {"import and open": opening}
+    stages = {"open": opening, "import and load controller": loading}
     if isinstance(agent.experts, ExpertPool):
         for role, spent in agent.experts.seconds.items():
             stages[f"load {role}"] = spent.load
             stages[f"{role}, {spent.requests} asked"] = spent.predict
     stages["whole turn"] = turn
     for stage, seconds in stages.items():
-        typer.echo(f"{stage:24} {seconds:7.2f} s", err=True)
+        typer.echo(f"{stage:28} {seconds:7.2f} s", err=True)
 
 
 @app.command("chat")

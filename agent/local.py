@@ -191,7 +191,7 @@ class _Loaded:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        from ..tools.weights import resolve
+        from ..tools.weights import quiet_transformers, resolve
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -201,6 +201,7 @@ class _Loaded:
                 kind="bad_device",
             )
         folder = resolve(spec)
+        quiet_transformers()
         # On a CPU half precision is several times slower than fp32.
         dtype = torch.float32 if device == "cpu" else "auto"
         try:

@@ -188,7 +188,7 @@ def test_a_published_format_answers_in_pixels_of_the_whole_picture(name: str, tm
 
 def test_a_view_is_cut_and_its_boxes_are_put_back(tmp_path: Path) -> None:
     class One:
-        def look(self, images: Any, phrases: Any) -> Any:
+        def look(self, images: Any, requests: Any) -> Any:
             boxes = np.array([[-5, 2, 10, 12], [1, 1, 1, 9], [3, 4, 500, 20]], np.float32)
             return [((boxes, np.array([0.5, 0.9, 0.8]), np.array([1, 0, 2])), ["ball", "cube", "cone"]) for _ in images]
 
@@ -246,6 +246,13 @@ def test_a_letterbox_neither_bends_nor_loses_anything(size: tuple[int, int]) -> 
     assert (columns.min(), rows.min()) == (left, top)
     assert columns.max() + 1 - left == pytest.approx(size[0] * scale, abs=1)
     assert rows.max() + 1 - top == pytest.approx(size[1] * scale, abs=1)
+
+
+def test_a_part_is_enlarged_no_more_than_told() -> None:
+    square, scale, (left, top) = letterbox(Image.new("RGB", (50, 20), "white"), 128, largest=1.5)
+    assert scale == 1.5
+    assert (left, top) == (26, 49)
+    assert (square == 255).all(-1).sum() == 75 * 30
 
 
 needs_zoo = pytest.mark.skipif(not (ZOO / "detector" / "card.json").is_file(), reason="zoo/detector is not trained yet")

@@ -12,6 +12,7 @@ from saccade.tools.contracts import View
 from saccade.tools.requests import Segment
 from saccade.tools.sam import Sam
 from saccade.tools.sam_decoder import decode_boxes
+from saccade.tools.sam_masks import enlarge
 from saccade.tools.sam_model import SamConfig, build_sam
 
 # The image encoder plays no part in the decoder: one small block keeps these quick.
@@ -91,6 +92,55 @@ def test_groups_and_strips_do_not_matter(monkeypatch: pytest.MonkeyPatch, group:
     monkeypatch.setattr(sam_decoder, "GROUP", group)  # one box, three boxes, all
     monkeypatch.setattr(sam_decoder, "STRIP", strip)  # one cell, a few that do not divide the picture, all
     check_same(random_sam(SMALL), SMALL, 8)
+
+
+def blobs(side: int) -> torch.Tensor:
+    """(7, 1, side, side) logits of masks: small, in corners, of two parts, thin, wide, everywhere, nowhere."""
+    y, x = torch.meshgrid(torch.arange(side) / side, torch.arange(side) / side, indexing="ij")
+    lumps = [
+        [(0.4, 0.3, 0.1, 0.08)], [(0.0, 0.02, 0.1, 0.1)], [(0.2, 0.2, 0.05, 0.05), (0.5, 0.3, 0.04, 0.06)],
+        [(0.3, 0.3, 0.4, 0.008)], [(0.45, 0.45, 0.4, 0.35)], [(0.5, 0.5, 9.0, 9.0)], [],
+    ]  # fmt: skip
+    made = [
+        torch.stack([torch.full_like(x, -1.0), *(1 - ((x - a) / w) ** 2 - ((y - b) / h) ** 2 for a, b, w, h in lump)])
+        for lump in lumps
+    ]
+    return torch.stack([one.amax(0).clamp(-8, 8) for one in made])[:, None] + 0.2 * torch.randn(1, 1, side, side)
+
+
+@pytest.mark.parametrize(
+    ("original", "resized"),
+    [
+        ((512, 512), (256, 256)),
+        ((300, 400), (192, 256)),
+        ((1500, 700), (256, 119)),
+        ((40, 60), (171, 256)),
+        ((7, 500), (4, 256)),
+        ((1, 1), (256, 256)),
+    ],
+)
+def test_masks_are_enlarged_as_the_stock_way_does(original: tuple[int, int], resized: tuple[int, int]):
+    torch.manual_seed(1)
+    model, logits = build_sam(SMALL), blobs(64)
+    wanted = model.postprocess_masks(logits, resized, original)[:, 0]
+    masks = enlarge(model, logits, resized, original)
+    assert masks.shape == wanted.shape
+    assert masks.dtype == np.bool_
+    differ = masks != (wanted > 0).numpy()
+    assert np.abs(wanted.numpy()[differ]).max(initial=0) < 1e-5  # nothing but rounding
+
+
+def test_no_pixel_is_lost_at_the_edge_of_a_window():
+    """One logit at a time, so that each is the edge of a window once."""
+    model = build_sam(SMALL)
+    logits = torch.full((64, 1, 64, 64), -0.01)
+    for i in range(64):
+        logits[i, 0, i, (i * 37) % 64] = 5.0
+    wanted = model.postprocess_masks(logits, (256, 200), (640, 500))[:, 0]
+    masks = enlarge(model, logits, (256, 200), (640, 500))
+    differ = masks != (wanted > 0).numpy()
+    assert np.abs(wanted.numpy()[differ]).max(initial=0) < 1e-5
+    assert masks.any((1, 2)).sum() > 40  # the others lie in the padding
 
 
 @pytest.mark.parametrize("size", [(400, 300), (150, 200)])

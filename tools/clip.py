@@ -26,7 +26,7 @@ from ..settings import ModelSpec
 from .contracts import Expert, View
 from .known import Known
 from .requests import Classify, Embed, Likeness, Match
-from .weights import resolve
+from .weights import quiet_transformers, resolve
 
 ClipRequest = Match | Classify | Embed | Likeness
 
@@ -110,6 +110,7 @@ class Clip(Expert[ClipRequest, Any]):
                 f"files of its processor, as `save_pretrained` writes it.",
                 kind="bad_weights",
             )
+        quiet_transformers()
         try:
             dtype = torch.float16 if device.startswith("cuda") else torch.float32
             model = AutoModel.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()

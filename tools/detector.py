@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..settings import ModelSpec
 from .contracts import Expert
 from .requests import Detect
-from .weights import read_json, resolve
+from .weights import quiet_transformers, read_json, resolve
 from .yolo import Found, Yolo
 
 # What "everything" means to a detector that must be told what to look for: the kinds of COCO, in plain words.
@@ -38,8 +38,8 @@ EVERYTHING = (
 class _Backend(Protocol):
     """A model behind the detector: pictures and phrases in, boxes with labels out."""
 
-    def look(self, images: Sequence[Image.Image], phrases: Sequence[str | None]) -> list[tuple[Found, list[str]]]:
-        """For each picture: boxes (n, 4) xyxy in its own pixels, scores (n,), classes (n,), and n labels."""
+    def look(self, images: Sequence[Image.Image], requests: Sequence[Detect]) -> list[tuple[Found, list[str]]]:
+        """For each request's pixels: boxes (n, 4) xyxy in them, scores (n,), classes (n,), and n labels."""
         ...
 
 
@@ -49,8 +49,9 @@ class _Fixed:
     def __init__(self, yolo: Yolo) -> None:
         self.yolo = yolo
 
-    def look(self, images: Sequence[Image.Image], phrases: Sequence[str | None]) -> list[tuple[Found, list[str]]]:
-        return [(found, [self.yolo.names[number] for number in found[2]]) for found in self.yolo.find(images)]
+    def look(self, images: Sequence[Image.Image], requests: Sequence[Detect]) -> list[tuple[Found, list[str]]]:
+        seen = self.yolo.find(images, sizes=[request.view.size for request in requests])
+        return [(found, [self.yolo.names[number] for number in found[2]]) for found in seen]
 
 
 class _Transformers:
@@ -67,7 +68,7 @@ class _Transformers:
         self.model = model.to(device).eval().requires_grad_(False)
 
     @torch.inference_mode()
-    def look(self, images: Sequence[Image.Image], phrases: Sequence[str | None]) -> list[tuple[Found, list[str]]]:
+    def look(self, images: Sequence[Image.Image], requests: Sequence[Detect]) -> list[tuple[Found, list[str]]]:
         inputs = self.processor(images=list(images), return_tensors="pt").to(self.device)
         results = self.processor.post_process_object_detection(
             self.model(**inputs), threshold=self.threshold, target_sizes=[image.size[::-1] for image in images]
@@ -94,8 +95,9 @@ class _ZeroShot:
         )
         self.model = model.to(device).eval().requires_grad_(False)
 
-    def look(self, images: Sequence[Image.Image], phrases: Sequence[str | None]) -> list[tuple[Found, list[str]]]:
+    def look(self, images: Sequence[Image.Image], requests: Sequence[Detect]) -> list[tuple[Found, list[str]]]:
         # One pass for each phrase: within a pass every picture is asked for the same words.
+        phrases = [request.phrase for request in requests]
         answers: dict[int, tuple[Found, list[str]]] = {}
         for phrase in dict.fromkeys(phrases):
             numbers = [number for number, other in enumerate(phrases) if other == phrase]
@@ -169,7 +171,7 @@ class Detector(Expert[Detect, sv.Detections]):
         if not requests:
             return []
         images = [request.view.pixels() for request in requests]
-        seen = self.backend.look(images, [request.phrase for request in requests])
+        seen = self.backend.look(images, requests)
         return [
             _detections(found, labels, request, image.size)
             for (found, labels), request, image in zip(seen, requests, images, strict=True)
@@ -182,7 +184,6 @@ def _from_transformers(spec: ModelSpec, folder: Path, model_type: str, device: s
         MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES,
         MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES,
     )
-    from transformers.utils import logging
 
     if model_type in MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES:
         backend = _ZeroShot
@@ -194,7 +195,7 @@ def _from_transformers(spec: ModelSpec, folder: Path, model_type: str, device: s
             f"rt_detr, detr, yolos, grounding-dino, owlv2, or a YOLO checkpoint.",
             kind="bad_weights",
         )
-    logging.disable_progress_bar()  # a library prints nothing
+    quiet_transformers()
     try:
         return backend(folder, device)
     except (OSError, ValueError, ImportError, RuntimeError) as error:

@@ -20,6 +20,7 @@ from ..settings import ModelSpec
 from .contracts import Expert, View
 from .requests import Masks, Segment
 from .sam_decoder import decode_boxes
+from .sam_masks import enlarge
 from .sam_model import SamConfig, build_sam, rename_published
 from .weights import fit_state, load_state, read_json, resolve
 
@@ -130,19 +131,18 @@ class Sam(Expert[Segment, Masks]):
             boxes = boxes[:1]
         if boxes is not None and points is None and len(boxes) > 1 and boxes.device.type == "cpu":
             logits, quality = decode_boxes(self.model, embedded.features, boxes)
-        else:
-            sparse, dense = self.model.prompt_encoder(points=points, boxes=boxes, masks=None)
-            logits, quality = self.model.mask_decoder(
-                image_embeddings=embedded.features,
-                image_pe=self.model.prompt_encoder.get_dense_pe(),
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-                multimask_output=several,
-            )
+            masks = enlarge(self.model, logits, embedded.resized, embedded.original)
+            return masks, quality[:, 0].clamp(0, 1).numpy()
+        sparse, dense = self.model.prompt_encoder(points=points, boxes=boxes, masks=None)
+        logits, quality = self.model.mask_decoder(
+            image_embeddings=embedded.features,
+            image_pe=self.model.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=several,
+        )
         best = quality.argmax(1)
         each = torch.arange(len(best), device=best.device)
-        masks = np.empty((len(best), *embedded.original), bool)
-        for at, one in enumerate(logits[each, best]):  # one after the other: together they would fall out of the cache
-            full: Any = self.model.postprocess_masks(one[None, None], embedded.resized, embedded.original)
-            masks[at] = (full[0, 0] > self.model.mask_threshold).cpu().numpy()
+        full: Any = self.model.postprocess_masks(logits[each, best][:, None], embedded.resized, embedded.original)
+        masks = (full[:, 0] > self.model.mask_threshold).cpu().numpy()
         return masks, quality[each, best].clamp(0, 1).float().cpu().numpy()

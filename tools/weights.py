@@ -66,6 +66,13 @@ def verify(folder: Path) -> str:
     return found
 
 
+def quiet_transformers() -> None:
+    """Keep transformers from drawing its own progress bars: a library prints nothing."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, as 64 hexadecimal digits."""
     with path.open("rb") as file:

@@ -42,14 +42,21 @@ def build(architecture: dict[str, Any]) -> DetectionModel:
         raise UserError(f"ultralytics cannot build this YOLO: {error!r}", kind="bad_weights") from error
 
 
-def letterbox(image: Image.Image, side: int) -> tuple[np.ndarray, float, tuple[int, int]]:
+def letterbox(
+    image: Image.Image, side: int, largest: float = float("inf")
+) -> tuple[np.ndarray, float, tuple[int, int]]:
     """Scale a picture into a square without bending it, and pad it with grey on all sides.
+
+    Args:
+        image: of any size.
+        side: of the square, in pixels.
+        largest: the greatest scale; a smaller picture stays smaller than the square.
 
     Returns:
         The square, (side, side, 3) uint8; the scale; and the padding (left, top) in pixels, so that
         a point (x, y) of the picture lies at (x * scale + left, y * scale + top).
     """
-    scale = side / max(image.size)
+    scale = min(side / max(image.size), largest)
     width, height = (max(1, round(length * scale)) for length in image.size)
     left, top = (side - width) // 2, (side - height) // 2
     square = np.full((side, side, 3), PADDING, np.uint8)
@@ -68,6 +75,8 @@ class Yolo:
         self.overlap = float(config.get("overlap", 0.7))
         # Where every thing has one class only, two boxes on the same spot are one thing seen as two.
         self.one_class_a_place = bool(config.get("one_class_a_place", False))
+        # How much larger than in the whole picture a region is shown at most: larger things were never learned.
+        self.zoom = float(config.get("zoom", "inf"))
         self.device = device
         self.model = model.float().eval().requires_grad_(False)
         self.model.fuse(verbose=False)
@@ -124,16 +133,27 @@ class Yolo:
         )
 
     @torch.inference_mode()
-    def find(self, images: Sequence[Image.Image], threshold: float | None = None) -> list[Found]:
+    def find(
+        self,
+        images: Sequence[Image.Image],
+        threshold: float | None = None,
+        sizes: Sequence[tuple[int, int]] | None = None,
+    ) -> list[Found]:
         """What is in each picture, best first: boxes in its own pixels, scores, and classes.
 
         Args:
-            images: RGB pictures of any size.
+            images: RGB pictures of any size, or parts of such.
             threshold: the least score; the model's own when left out.
+            sizes: for parts, the (width, height) of the whole picture that each was cut from.
         """
         from ultralytics.utils.nms import non_max_suppression
 
-        squares, scales, paddings = zip(*(letterbox(image, self.side) for image in images), strict=True)
+        wholes = sizes or [image.size for image in images]
+        boxed = [
+            letterbox(image, self.side, self.zoom * self.side / max(whole))
+            for image, whole in zip(images, wholes, strict=True)
+        ]
+        squares, scales, paddings = zip(*boxed, strict=True)
         batch = torch.from_numpy(np.stack(squares)).to(self.device).permute(0, 3, 1, 2).float().div_(255)
         kept: Any = non_max_suppression(
             self.model(batch),

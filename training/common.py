@@ -12,6 +12,7 @@ curve of its losses (`curve.png`); what it needs to go on after a stop lies in `
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -110,6 +112,20 @@ def _leave_interrupts(_: int) -> None:
     """In a worker: Ctrl-C is for the process that trains, which saves first and then ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def warm_cosine(optimizer: torch.optim.Optimizer, steps: int, warm: float = 0.1) -> LambdaLR:
+    """The rate rises for a share `warm` of the steps, then falls along a cosine to a hundredth.
+
+    It depends on the step and on `steps` alone: a run that is resumed with more steps than it was begun with goes on
+    at the rate of its new place, which is how a model is trained further.
+    """
+
+    def share(step: int) -> float:
+        done = step / max(steps, 1)
+        return (step + 1) / (warm * steps + 1) if done < warm else 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
+
+    return LambdaLR(optimizer, share)
 
 
 def running_average(model: torch.nn.Module, decay: float) -> AveragedModel:

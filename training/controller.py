@@ -33,7 +33,7 @@ BUDGETS = {
 }
 WARM_UP = 0.03  # the share of the steps that only copy
 RATE = 2e-3
-MICRO = 4  # rows padded together; a batch is several of these, sorted by length
+MICRO = 2  # rows padded together; a batch is several of these, sorted by length
 HANDS = 2  # micro-batches worked on at once on a CPU: two threads that meet once a step, not at every product
 LONGEST = 900  # tokens; longer conversations are left out
 FIRST_SEED = 1_000_000  # of the training conversations

@@ -23,11 +23,12 @@ from ..scenes.sample import sample_scene
 from ..scenes.scene import SHAPES
 from ..scenes.splits import Split
 from ..tools.yolo import Yolo, build, letterbox
-from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, running_average, write_zoo
+from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, running_average, warm_cosine, write_zoo
 
-BUDGETS = {"cpu": Budget(steps=3000, batch=16, workers=1), "gpu": Budget(steps=12000, batch=64, workers=14)}
+BUDGETS = {"cpu": Budget(steps=4500, batch=16, workers=1), "gpu": Budget(steps=12000, batch=64, workers=14)}
 RATE, DECAY, EMA = 2e-3, 0.02, 0.998
 PICTURE, SIDE = 512, 256  # px of a drawn picture, and of what the model sees
+ZOOM = 2.5  # a region is shown at most this much larger than in the whole picture; the scales to learn stay few
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}  # the weights of the three losses, as ultralytics has them
 LEAST_VISIBLE = 0.4  # a thing that a window cuts down to less of its box is no longer a thing in it
 
@@ -71,6 +72,7 @@ CONFIG: dict[str, Any] = {
     "threshold": 0.4,
     "overlap": 0.7,
     "one_class_a_place": True,
+    "zoom": ZOOM,
 }
 
 
@@ -125,7 +127,7 @@ def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:
         saved = io.BytesIO()
         image.save(saved, "JPEG", quality=int(random.integers(50, 95)))
         image = Image.open(saved)
-    square, scale, padding = letterbox(image, SIDE)
+    square, scale, padding = letterbox(image, SIDE, ZOOM * SIDE / PICTURE)
     placed = (boxes * scale + np.array(padding * 2)) / SIDE
     centres, sizes = (placed[:, :2] + placed[:, 2:]) / 2, placed[:, 2:] - placed[:, :2]
     return square, np.concatenate([classes[:, None], centres, sizes], 1).astype(np.float32)
@@ -153,7 +155,7 @@ def train(budget: str, out: Path, resume: bool = False) -> None:
     model.args = SimpleNamespace(**GAINS)
     loss_of = v8DetectionLoss(model)
     optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, chosen.steps, pct_start=0.1)
+    schedule = warm_cosine(optimizer, chosen.steps)
     average = running_average(model, EMA)
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "average": average}
     run = Run(out, chosen.steps, state, resume)
@@ -247,7 +249,7 @@ def _score(yolo: Yolo, cases: list[tuple[Image.Image, np.ndarray, np.ndarray]]) 
     for first in range(0, len(cases), 32):
         part = cases[first : first + 32]
         for (boxes, scores, classes), (_, true, kinds) in zip(
-            yolo.find([image for image, _, _ in part], 0.001), part, strict=True
+            yolo.find([image for image, _, _ in part], 0.001, [(PICTURE, PICTURE)] * len(part)), part, strict=True
         ):
             found.append(sv.Detections(boxes, confidence=scores, class_id=classes))
             truths.append(sv.Detections(true, class_id=kinds) if len(true) else sv.Detections.empty())
