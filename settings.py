@@ -118,7 +118,9 @@ class Settings(BaseSettings):
     controller: str | None = None  # a model spec that replaces the profile's controller
     sees: bool = False  # the controller can see, and is shown the pictures too (as with openai: vision models)
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1"
-    threads: int = Field(default=2, ge=1)  # CPU threads of one expert; more is slower for small models
+    # CPU threads of one operation. One is fastest for small models, and on a machine whose cores are all taken a
+    # second one makes them a hundred times slower (the threads wait for each other, spinning).
+    threads: int = Field(default=1, ge=1)
     max_steps: int = Field(default=8, ge=1)  # model calls in one turn
     max_repeats: int = Field(default=2, ge=1)  # how often the very same call may be made in one turn
     max_file_mb: float = Field(default=50, gt=0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BUNDLED_TEXT, HUB_TEXT = 400, 1600  # characters that a thought or an answer may have
 
 
-def load_controller(spec: ModelSpec | str, device: str = "auto", threads: int = 2) -> BaseChatModel:
+def load_controller(spec: ModelSpec | str, device: str = "auto", threads: int = 1) -> BaseChatModel:
     """The chat model behind a spec. Local weights load at their first use, not here.
 
     Args:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -36,7 +35,7 @@ class LocalChatModel(BaseChatModel):
     Args:
         spec: `zoo:NAME`, `hf:OWNER/NAME` (from the local cache) or `file:FOLDER`.
         device: "cpu", "cuda", "cuda:1" or "auto".
-        threads: CPU threads while it decodes; small models are fastest with one or two.
+        threads: CPU threads while it decodes; small models are fastest with one.
         max_text: how many characters a thought or an answer may have.
         max_tokens: how many tokens one answer may have; a call that is cut off by it is not made.
         max_context: prompt tokens; None takes what the model was made for.
@@ -47,7 +46,7 @@ class LocalChatModel(BaseChatModel):
 
     spec: str
     device: str = "auto"
-    threads: int = 2
+    threads: int = 1
     max_text: int = 400
     max_tokens: int = 1024
     max_context: int | None = None
@@ -155,23 +154,21 @@ class LocalChatModel(BaseChatModel):
         """Pieces of the assistant's text as they are decided, the last one with the count of tokens."""
         with self._lock:
             loaded = self._load()
-            with loaded.threads_set():
-                limit = (self.max_context or loaded.context) - min(self.max_tokens, loaded.context // 4)
-                prompt = loaded.prompt(messages, list(tools), limit)
-                matcher = loaded.grammars.matcher(tools, handles, self.max_text)
-                yield from loaded.decode(prompt, matcher, self.max_tokens, stop or [])
+            limit = (self.max_context or loaded.context) - min(self.max_tokens, loaded.context // 4)
+            prompt = loaded.prompt(messages, list(tools), limit)
+            matcher = loaded.grammars.matcher(tools, handles, self.max_text)
+            yield from loaded.decode(prompt, matcher, self.max_tokens, stop or [])
 
 
 class _Loaded:
     """The model, its tokenizer, its grammars and the kept keys and values."""
 
-    def __init__(self, model: Any, tokenizer: Any, device: str, threads: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any, device: str) -> None:
         import llguidance.hf
 
         self.model = model
         self.tokenizer = tokenizer
         self.device = device
-        self.threads = threads
         self.context: int = getattr(model.config, "max_position_embeddings", None) or 4096
         self.vocabulary: int = model.config.vocab_size
         ends = model.generation_config.eos_token_id
@@ -202,6 +199,7 @@ class _Loaded:
             )
         folder = resolve(spec)
         quiet_transformers()
+        torch.set_num_threads(threads)
         # On a CPU half precision is several times slower than fp32.
         dtype = torch.float32 if device == "cpu" else "auto"
         try:
@@ -217,22 +215,7 @@ class _Loaded:
             ) from error
         if not tokenizer.chat_template:
             raise UserError(f"The controller {spec} has no chat template: take an instruct model.", kind="bad_weights")
-        return cls(model.to(device).eval(), tokenizer, device, threads)
-
-    @contextmanager
-    def threads_set(self) -> Iterator[None]:
-        """Decode with this model's own number of threads, and give the others theirs back."""
-        import torch
-
-        before = torch.get_num_threads()
-        if before == self.threads:
-            yield
-            return
-        torch.set_num_threads(self.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        return cls(model.to(device).eval(), tokenizer, device)
 
     def prompt(self, messages: list[BaseMessage], tools: list[dict[str, Any]], limit: int) -> list[int]:
         """The prompt's tokens, at most `limit`; the oldest turns go first (see `transcript.shorten`)."""
@@ -279,7 +262,7 @@ class _Loaded:
         if self._cache is None or same == 0 or not _can_crop(self._cache, same):
             self._cache, same = DynamicCache(config=self.model.config), 0
         elif same < len(self._cached):
-            self._cache.crop(same)
+            self._cache.crop(same - len(self._cached))  # negative: how many to take away
         self._cached = self._cached[:same]
         return prompt[same:]
 

@@ -63,7 +63,7 @@ class ExpertPool:
         self,
         profile: Profile,
         device: str = "auto",
-        threads: int = 2,
+        threads: int = 1,
         *,
         listener: Callable[[PoolEvent], None] | None = None,
         classes: Mapping[str, type[Expert[Any, Any]]] | None = None,
