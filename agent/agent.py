@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..settings import ModelSpec, Profile, Settings
     from ..tools.contracts import Experts, Tool
     from .chat import Chat
+    from .locks import TurnLock
 
 ME = "me"  # the user where none is named
 
@@ -69,7 +70,7 @@ class Agent:
         self._given_experts = experts
         self._spec: ModelSpec | None = None if self._given_model is not None else self.profile.spec("controller")
         self._lock = threading.RLock()
-        self._turn_locks: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._turn_locks: weakref.WeakValueDictionary[str, TurnLock] = weakref.WeakValueDictionary()
 
     def chat(self, user: str | None = None, id: str | None = None, *, out: Path | str | None = None) -> Chat:
         """Begin a conversation, or go on with an earlier one.
@@ -182,22 +183,12 @@ class Agent:
             raise unknown_chat(chat)
         return rows[0]["owner"]
 
-    def _turn_lock(self, chat: str) -> Any:
+    def _turn_lock(self, chat: str) -> TurnLock:
+        from .locks import TurnLock
+
         with self._lock:
             lock = self._turn_locks.get(chat)
             if lock is None:
-                lock = self._turn_locks[chat] = TurnLock()
+                path = Path(self.settings.home).expanduser() / "locks" / f"{chat}.lock"
+                lock = self._turn_locks[chat] = TurnLock(path)
             return lock
-
-
-class TurnLock:
-    """A lock that can be referred to weakly: one a conversation, as long as somebody holds the conversation."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()

@@ -9,6 +9,7 @@ import dataclasses
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from .events import Event, ReplyReady, TextDelta
 from .evidence import draw_evidence
 from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import request_text, split_request, turn_start, unanswered
+from .locks import TurnLock
 from .order import OrderedWorkspace
 from .reply import Reply, Step, cited_regions
 
@@ -42,7 +44,7 @@ class Chat:
     crash cut off is finished by the next `send`, or by `resume`.
     """
 
-    def __init__(self, agent: Agent, workspace: OrderedWorkspace, lock: Any, out: Path | None = None) -> None:
+    def __init__(self, agent: Agent, workspace: OrderedWorkspace, lock: TurnLock, out: Path | None = None) -> None:
         self._agent = agent
         self._workspace = workspace
         self._lock = lock
@@ -125,8 +127,11 @@ class Chat:
 
     def resume(self) -> Reply | None:
         """Finish the turn that a crash cut off, and give its reply; None where there is none."""
-        with self._lock:
+        with self._held():
             return self._settle()
+
+    def _held(self) -> AbstractContextManager[None]:
+        return self._lock.held(by_process=self._workspace.turn > 0)
 
     # One turn
 
@@ -150,7 +155,7 @@ class Chat:
             raise UserError("The request is empty: say what you want to know.", kind="empty_request")
         sources = [images] if isinstance(images, str | bytes | Path) or not isinstance(images, Sequence) else images
         graph = self._agent.graph  # a controller that cannot be loaded is told before anything is written
-        with self._lock:
+        with self._held():
             self._settle()
             number, pictures = self._workspace.begin_turn(sources)
             named = [(str(picture.handle), picture.size) for picture in pictures]
@@ -212,7 +217,9 @@ class Chat:
         # The turn's own messages once more: some may be saved as pending writes only, which an update
         # drops. Those that are there already are the same by their ids.
         turn = messages[turn_start(messages) :]
-        graph.update_state(self._config, {"messages": [*turn, *answers, AIMessage(content=STOPPED)]}, as_node="model")
+        answered = isinstance(turn[-1], AIMessage) and not turn[-1].tool_calls
+        end = [] if answered else [AIMessage(content=STOPPED)]
+        graph.update_state(self._config, {"messages": [*turn, *answers, *end]}, as_node="model")
         self._settled = True
 
     def _messages(self) -> list[BaseMessage]:

@@ -157,7 +157,8 @@ class LocalChatModel(BaseChatModel):
             limit = (self.max_context or loaded.context) - min(self.max_tokens, loaded.context // 4)
             prompt = loaded.prompt(messages, list(tools), limit)
             matcher = loaded.grammars.matcher(tools, handles, self.max_text)
-            yield from loaded.decode(prompt, matcher, self.max_tokens, stop or [])
+            most = min(self.max_tokens, (self.max_context or loaded.context) - len(prompt))
+            yield from loaded.decode(prompt, matcher, most, stop or [])
 
 
 class _Loaded:
@@ -204,7 +205,7 @@ class _Loaded:
         dtype = torch.float32 if device == "cpu" else "auto"
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModelForCausalLM.from_pretrained(
+            model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -259,7 +260,7 @@ class _Loaded:
             if old != new:
                 break
             same += 1
-        if self._cache is None or same == 0 or not _can_crop(self._cache, same):
+        if self._cache is None or same == 0 or not _can_crop(self._cache):
             self._cache, same = DynamicCache(config=self.model.config), 0
         elif same < len(self._cached):
             self._cache.crop(same - len(self._cached))  # negative: how many to take away
@@ -298,8 +299,9 @@ class _Loaded:
                     whole = whole[:cut]
                     break
                 if not whole.endswith("�"):  # half of a character: its other bytes come with the next token
-                    yield whole[len(text) :], None
-                    text = whole
+                    shown = whole[: len(whole) - _begun(whole, stop)]
+                    yield shown[len(text) :], None
+                    text = shown
         except BaseException:
             self._cache, self._cached = None, []  # nobody knows how far it got
             raise
@@ -313,7 +315,12 @@ class _Loaded:
         )
 
 
-def _can_crop(cache: Any, length: int) -> bool:
+def _begun(text: str, stop: Sequence[str]) -> int:
+    """How many characters at the end of the text may be the beginning of a stop string."""
+    return max((n for word in stop for n in range(1, len(word)) if text.endswith(word[:n])), default=0)
+
+
+def _can_crop(cache: Any) -> bool:
     """Whether the cache can be cut back: a sliding window or a recurrent state cannot."""
     layers = getattr(cache, "layers", [])
     return bool(layers) and all(type(layer).__name__ == "DynamicLayer" for layer in layers)

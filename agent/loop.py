@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
@@ -114,7 +114,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> ToolMessage:
         """Run one call through the conversation's `ToolRunner`; whatever fails is an observation."""
-        turn: TurnContext = request.runtime.context
+        turn = cast("TurnContext", request.runtime.context)
         turn.check()
         call = request.tool_call
         messages: list[BaseMessage] = request.state["messages"]

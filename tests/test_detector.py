@@ -262,13 +262,14 @@ needs_zoo = pytest.mark.skipif(not (ZOO / "detector" / "card.json").is_file(), r
 def test_the_bundled_detector_finds_what_held_out_scenes_hold() -> None:
     from saccade.training.detector import evaluate
 
-    figures = evaluate(ZOO / "detector", cases=60)
+    figures = evaluate(ZOO / "detector", cases=50)
     for part in ("test", "compositional"):
         assert figures[part]["precision"] >= 0.95
         assert figures[part]["recall"] >= 0.95
         assert figures[part]["map50_95"] >= 0.7
         assert figures[part]["blind_recall"] < 0.1
-    assert figures["windows"]["recall"] >= 0.9
+    assert figures["windows"]["recall"] >= 0.8
+    assert figures["regions"]["recall"] >= 0.93
 
 
 @needs_zoo

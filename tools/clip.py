@@ -6,7 +6,7 @@ a folder of the user's (`file:`), a published one (`hf:`). What our own training
 
     prompt      how a phrase is put into words, "{}" or "a photo of a {}."
     match_bias  the bias b of sigmoid(scale * cosine + b), where the training was SigLIP's
-    known       the file with what training pictures look like, for `Likeness`
+    known       the file with what training pictures look like, for `Likeness`, and `known_sha256`
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..settings import ModelSpec
 from .contracts import Expert, View
 from .known import Known
 from .requests import Classify, Embed, Likeness, Match
-from .weights import quiet_transformers, resolve
+from .weights import quiet_transformers, resolve, sha256
 
 ClipRequest = Match | Classify | Embed | Likeness
 
@@ -125,9 +125,7 @@ class Clip(Expert[ClipRequest, Any]):
                 f"CLIPModel or SiglipModel, as in zoo:clip or hf:openai/clip-vit-large-patch14.",
                 kind="bad_weights",
             )
-        name = (getattr(model.config, "saccade", None) or {}).get("known")
-        known = Known.load(folder / Path(name).name, device) if name else None
-        return cls(model, processor, device, known)
+        return cls(model, processor, device, _known(folder, getattr(model.config, "saccade", None) or {}, device))
 
     @torch.inference_mode()
     def predict(self, requests: Sequence[ClipRequest]) -> list[Any]:
@@ -203,6 +201,25 @@ class Clip(Expert[ClipRequest, Any]):
     def hidden(self, views: Sequence[View]) -> tuple[torch.Tensor, ...]:
         """The vision tower's states for each view, layer by layer: (n, 1 + patches, width)."""
         return self.model.vision_model(pixel_values=self._pixels(views), output_hidden_states=True).hidden_states
+
+
+def _known(folder: Path, ours: dict[str, Any], device: str) -> Known | None:
+    """What training pictures look like, where the folder tells it.
+
+    Raises:
+        UserError: the file is missing or damaged, or not the one that the configuration names ("wrong_hash").
+    """
+    if "known" not in ours:
+        return None
+    path = folder / Path(ours["known"]).name
+    known = Known.load(path, device)
+    if sha256(path) != ours.get("known_sha256"):
+        raise UserError(
+            f"{str(path)!r} has not the SHA-256 that config.json says: the file is damaged or was replaced. "
+            f"Bring the right one back with `git checkout -- zoo/{folder.name}`, or by installing saccade again.",
+            kind="wrong_hash",
+        )
+    return known
 
 
 def _view(request: ClipRequest) -> View | None:

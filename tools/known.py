@@ -1,8 +1,9 @@
 """Telling pictures of the kind that a model was trained on from all others, by what its tower makes of them.
 
-A tower that has seen nothing but drawn scenes reacts to a photograph in its own way: means and deviations of its
-patches, layer by layer, are judged by a small head that was trained on drawn pictures and on pictures made of
-noise and clutter (outlier exposure, Hendrycks et al. 2019).
+A tower that has seen nothing but drawn scenes turns their patches into states that lie close to ones it has had
+before; the patches of a photograph lie far from them nearly everywhere. So each patch is measured by its distance
+to the nearest of many kept states, layer by layer (nearest neighbours as in PatchCore, Roth et al. 2022), and the
+spread of these distances over the picture is judged by a linear rule, which knows also that no scene is blank.
 """
 
 from __future__ import annotations
@@ -15,25 +16,20 @@ import torch
 
 from .weights import load_state
 
-NAMES = ("mean", "scale", "first", "first_bias", "last", "last_bias")
-
-
-def summary(states: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(n, layers * 2 * width) float32: mean and deviation over the patches of each layer's states (n, 1 + patches, width)."""
-    parts = [part for state in states for part in (state[:, 1:].float().mean(1), state[:, 1:].float().std(1))]
-    return torch.cat(parts, 1)
+SPREAD = (0.05, 0.25, 0.5, 0.75, 0.95)  # the quantiles of a picture's distances that are looked at
 
 
 class Known:
-    """The head behind `Likeness`.
+    """What is kept of the training pictures.
 
     Args:
-        parts: "mean" and "scale" (features,), "first" (hidden, features), "first_bias" and "last" (hidden,),
-            "last_bias" (1,).
+        parts: "layers" (n,) int64; for the layer number i "mean.i" (width,), "basis.i" (width, k) which whitens,
+            "kept.i" (m, k); and the rule: "centre", "scale" (5 n,), "weights" (10 n,), "bias" (1,).
     """
 
     def __init__(self, parts: dict[str, torch.Tensor]) -> None:
-        self.parts = {name: parts[name].float() for name in NAMES}
+        self.parts = {name: value.float() if value.is_floating_point() else value for name, value in parts.items()}
+        self.layers = [int(layer) for layer in parts["layers"]]
 
     @classmethod
     def load(cls, path: Path, device: str) -> Self:
@@ -44,16 +40,35 @@ class Known:
         """Write the `.safetensors` file, as fp16."""
         from safetensors.torch import save_file
 
-        save_file({name: value.half().contiguous().cpu() for name, value in self.parts.items()}, path)
+        tensors = {name: value.half() if value.is_floating_point() else value for name, value in self.parts.items()}
+        save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, path)
         path.chmod(0o644)
 
-    def likeness(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
-        """(n,) in 0..1 for the hidden states of a vision tower; at least 0.5 means known."""
-        return self.of_summaries(summary(states))
+    def distances(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """(n, layers * 5) float32: how far a picture's patches lie from the nearest kept ones, as quantiles.
 
-    def of_summaries(self, found: torch.Tensor) -> torch.Tensor:
-        """The same, for summaries."""
-        p = self.parts
-        normal = ((found - p["mean"]) * p["scale"]).clamp(-6, 6)
-        hidden = torch.nn.functional.gelu(torch.nn.functional.linear(normal, p["first"], p["first_bias"]))
-        return torch.sigmoid(hidden @ p["last"] + p["last_bias"])
+        Args:
+            states: the hidden states of the vision tower, layer by layer, each (n, 1 + patches, width).
+        """
+        quantiles = torch.tensor(SPREAD, device=states[0].device)
+        found = []
+        for layer in self.layers:
+            state = states[layer][:, 1:].float()
+            white = (state - self.parts[f"mean.{layer}"]) @ self.parts[f"basis.{layer}"]
+            near = torch.cdist(white.flatten(0, 1), self.parts[f"kept.{layer}"]).amin(1)
+            found.append(torch.quantile(near.unflatten(0, state.shape[:2]), quantiles, dim=1).T)
+        return torch.cat(found, 1)
+
+    def likeness(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """(n,) in 0..1; at least 0.5 means known."""
+        return torch.sigmoid(self.scores(self.distances(states)))
+
+    def scores(self, distances: torch.Tensor) -> torch.Tensor:
+        """(n,) scores of distances: positive means known."""
+        return features(distances, self.parts["centre"], self.parts["scale"]) @ self.parts["weights"] + self.parts["bias"]
+
+
+def features(distances: torch.Tensor, centre: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """(n, 2 d) what the rule weighs: standardised distances, and their squares, since too near is strange as well."""
+    normal = ((distances - centre) * scale).clamp(-8, 8)
+    return torch.cat([normal, normal.square() / 4], 1)

@@ -18,6 +18,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES
+from ..tools.weights import sha256
+from .clip_known import KNOWN, fit
 from .clip_texts import LONGEST, SPECIAL, build_tokenizer, draw_captions, draw_phrases, encode, vocabulary
 from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, write_zoo
 from .looks import NOTHING, PARTS, REACH, Store, draw_look
@@ -264,7 +266,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
                 export(model, tokenizer, out, plan, run, {})
     draw_curve(run.history, out / "curve.png")
     export(model, tokenizer, out, plan, run, {})
-    metrics = evaluate(out, 1000)
+    metrics = fit(out) | evaluate(out, 1000)
     export(model, tokenizer, out, plan, run, metrics)
 
 
@@ -276,7 +278,9 @@ def _keep(store: Store, looks: list[Any]) -> None:
 
 def export(model: Trained, tokenizer: Any, out: Path, plan: Budget, run: Run, metrics: dict[str, Any]) -> None:
     """Write the zoo folder: the model, its tokenizer and image processor, and the card."""
-    ours = {"prompt": "{}", "match_bias": round(model.bias.item(), 4)}
+    ours: dict[str, Any] = {"prompt": "{}", "match_bias": round(model.bias.item(), 4)}
+    if metrics:  # what the last export was measured with
+        ours |= {"known": KNOWN, "known_sha256": sha256(out / KNOWN)}
     config = model.clip.config.to_dict() | {"architectures": ["CLIPModel"], "saccade": ours}
     card = Card(
         "clip",
@@ -285,7 +289,10 @@ def export(model: Trained, tokenizer: Any, out: Path, plan: Budget, run: Run, me
         {"training": f"scenes 0 to {min(CAPACITY, FRESH * plan.steps) - 1} of the split train",
          "testing": "the split test; texts may name its held-out pairs only under compositional"},
         run.step, run.minutes, metrics,
-        notes=["The heads that name patches in training are not part of the model."],
+        notes=[
+            "The heads that name patches in training are not part of the model.",
+            f"{KNOWN} (for Likeness) was learnt apart, without any photograph; config.json has its SHA-256.",
+        ],
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     write_processor(out, tokenizer)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 BUDGETS = {
-    "cpu": Budget(steps=3400, batch=16, workers=1),
+    "cpu": Budget(steps=4500, batch=16, workers=1),
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=3, batch=2, workers=0),
 }
@@ -206,7 +206,8 @@ def train(budget: str, out: Path, resume: bool) -> None:
     plan = choose(budget, BUDGETS)
     torch.manual_seed(0)
     tokenizer = _tokenizer(out, resume, 6000 if plan.steps > 100 else 200)
-    model: Any = make_model(tokenizer).to(plan.device)
+    model: Any = make_model(tokenizer)
+    model.to(plan.device)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(

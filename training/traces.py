@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SaccadeError
+from ..scenes.phrases import article
 from ..tools.registry import all_tools
 from ..tools.runner import ToolRunner
 from .desk import Desk, DeskExperts, Sheet, draw_sheet
@@ -20,16 +21,18 @@ from .noise import disturb
 from .nouns import Noun, any_world_noun, outside_noun, world_noun
 from .phrasings import Family, families, fill, slots_of
 from .plans import PLANS, Ask, Call, Seen, Step, seen
-from .wording import IT, ORDERS, ORDINALS, THE_PICTURE, THEM, draw_expression, draw_labels
+from .wording import IDLE, IT, ORDERS, ORDINALS, THE_PICTURE, THEM, draw_expression, draw_labels
 
 # How often each intent is asked for.
 WEIGHTS: dict[str, float] = {
-    "count": 9, "exist": 9, "color": 7, "material": 6, "shape": 6, "where": 8, "cut_out": 8, "outline": 3.5, "crop": 4,
-    "list": 2.5, "biggest": 4, "biggest_query": 3, "biggest_cut_out": 3, "compare_more": 3.5, "difference": 3,
-    "total": 3, "backdrop": 2, "labels": 3, "look_closer": 3, "arithmetic": 2.5, "it_color": 2.5, "it_material": 2,
-    "it_shape": 2, "it_where": 2, "it_cut_out": 3, "it_crop": 2, "it_outline": 2, "decline": 3, "smalltalk": 1.5,
+    "count": 12, "exist": 9.5, "color": 7, "material": 6, "shape": 6, "where": 8, "cut_out": 8, "outline": 3.5,
+    "crop": 4, "list": 2.5, "biggest": 4, "biggest_query": 3, "biggest_cut_out": 3, "compare_more": 3.5,
+    "difference": 3, "total": 3, "backdrop": 2, "labels": 3, "look_closer": 3, "arithmetic": 2.5,
+    "it_color": 2.5, "it_material": 2, "it_shape": 2, "it_where": 2, "it_cut_out": 3, "it_crop": 2, "it_outline": 2, "decline": 3, "smalltalk": 1.5,
 }  # fmt: skip
-OPENINGS = 0.6  # the share of conversations that end with the first step of their first request
+PLACES = 0.1  # the share that only say where one thing is: boxes are the longest that answers copy
+PLACE_INTENTS = ("where", "where", "where", "biggest")
+OPENINGS = 0.52  # the share of conversations that end with the first step of their first request
 FOLLOW_UPS = tuple(intent for intent in WEIGHTS if intent.startswith("it_"))
 BLIND = ("arithmetic", "decline", "smalltalk")  # intents that need no picture
 
@@ -154,12 +157,12 @@ class Talk:
         if {"things", "thing", "a thing", "the thing"} & slots:
             one = bool({"thing", "a thing", "the thing"} & slots) and intent not in ("exist", "count")
             noun = self._noun(intent, image, one)
-            words |= {"things": noun.many, "thing": noun.one, "a thing": noun.a, "the thing": f"the {noun.one}"}
+            words |= self._said(noun, "")
         if any(slot.endswith("2") for slot in slots):
             noun2 = self._noun(intent, image, False)
             while noun is not None and noun2.phrase == noun.phrase:
                 noun2 = outside_noun(rng)
-            words |= {"things2": noun2.many, "thing2": noun2.one, "a thing2": noun2.a, "the thing2": f"the {noun2.one}"}
+            words |= self._said(noun2, "2")
         if "sup" in slots:
             order = rng.choice(tuple(ORDERS))
             words["sup"] = rng.choice(ORDERS[order])
@@ -172,6 +175,13 @@ class Talk:
         elif "it" in slots:
             words["it"] = "it"
         return Ask(intent, image, noun, noun2, order, labels, it=it), words
+
+    def _said(self, noun: Noun, number: str) -> dict[str, str]:
+        """The noun in its slots, now and then with a word before it that tells nothing ("individual mugs")."""
+        idle = f"{self.rng.choice(IDLE)} " if self.rng.random() < 0.06 * self.noise else ""
+        one, many = f"{idle}{noun.one}", f"{idle}{noun.many}"
+        forms = {"things": many, "thing": one, "a thing": article(one), "the thing": f"the {one}"}
+        return {f"{slot}{number}": words for slot, words in forms.items()}
 
     def _it(self, intent: str) -> tuple[tuple[Seen, ...], str]:
         rng = self.rng
@@ -305,7 +315,15 @@ def draw_trace(seed: int, folder_families: Any = families) -> Trace:
         SaccadeError: there are no families to draw from.
     """
     rng = random.Random(seed)
-    opening = rng.random() < OPENINGS
+    draw = rng.random()
+    if draw < PLACES:
+        talk = Talk(rng)
+        intent = rng.choice(PLACE_INTENTS)
+        known = folder_families(intent)
+        if known:
+            talk.ask(intent, rng.choice(known), 1)
+            return talk.trace
+    opening = draw < PLACES + OPENINGS
     talk = Talk(rng, opening=opening)
     first = True
     for _ in range(1 if opening else rng.choices((1, 2, 3, 4), (40, 32, 18, 10))[0]):

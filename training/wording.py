@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from ..scenes.scene import COLORS, MATERIALS, SHAPES
 from .nouns import outside_noun
 
+IDLE = (
+    "individual", "separate", "single", "visible", "different", "distinct", "various", "actual", "particular",
+    "specific", "certain", "lone", "whole", "entire", "existing", "nearby", "very", "apparent", "present", "respective",
+    "possible", "relevant", "real", "main", "following", "usual", "common", "ordinary", "typical", "obvious",
+    "available", "said",
+)  # fmt: skip
 ORDERS = {
     "largest": ("biggest", "largest"), "smallest": ("smallest", "tiniest", "littlest"),
     "leftmost": ("leftmost", "left-most"), "rightmost": ("rightmost", "right-most"),

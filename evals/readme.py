@@ -1,0 +1,104 @@
+"""`python -m saccade.evals.readme`: write the figures of README.md from the files that the commands left.
+
+Nothing is typed by hand: the tables come from `docs/results/agent.json` (`saccade eval --out`),
+`docs/results/benchmarks.json` (`python -m saccade.benchmarks`) and the cards in `zoo/`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..settings import PACKAGE, ZOO
+from .tables import percent
+
+README = PACKAGE / "README.md"
+RESULTS = PACKAGE / "docs" / "results"
+BEGIN, END = "<!-- figures:", "<!-- end of figures -->"
+SETS = {"a": "first", "b": "second", "c": "third"}
+
+
+def figures() -> str:
+    """The Markdown between the marks, from the files as they are now."""
+    agent = json.loads((RESULTS / "agent.json").read_text("utf-8"))
+    bench = json.loads((RESULTS / "benchmarks.json").read_text("utf-8"))
+    return "\n".join([*_agent(agent), "", *_models(), "", *_speed(bench)])
+
+
+def _agent(report: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{report['cases']} held-out requests about scenes that no model was trained on, in three sets of phrasings that",
+        "the controller was never trained on. *Exact*: every tool and argument is right. *Right*: the answer is. Beside",
+        "it the same controller on a blank picture, and with one small look at the picture instead of a second look at",
+        "regions (both on every second block of cases).",
+        "",
+        "| request | cases | exact | right | right, blank picture | right, one look | right, two looks |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    every = {**report["all"], "name": "**all**"}
+    sets = [{**one, "name": f"{SETS[name]} set"} for name, one in report["sets"].items()]
+    for row in [*report["intents"], every, *sets]:
+        cells = [row["name"].replace("_", " "), str(row["cases"]), percent(row["exact"]), percent(row["answer"])]
+        cells += [percent(row["blank_answer"]), percent(row["once_answer"]), percent(row["twice_answer"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    worst = report["worst"]
+    told = [f"{name} {percent(one['share'])} % (bar {percent(one['bar'])} %)" for name, one in worst.items()]
+    return [*lines, "", f"In the worst set: {', '.join(told)}. `saccade eval` measures it again."]
+
+
+def _models() -> list[str]:
+    lines = ["| model | parameters | held-out figures | trained |", "|---|---|---|---|"]
+    for path in sorted(ZOO.glob("*/card.json")):
+        card = json.loads(path.read_text("utf-8"))
+        trained = f"{card['minutes']:.0f} minutes, {card['hardware']}"
+        lines.append(
+            f"| `{path.parent.name}` | {card['parameters'] / 1e6:.1f} M | {_metrics(card['metrics'])} | {trained} |"
+        )
+    return [*lines, "", "The cards in `zoo/` say more: recipe, seeds, baselines, numbers of cases."]
+
+
+def _metrics(metrics: dict[str, Any], prefix: str = "") -> str:
+    told = []
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            if name != "end_to_end" and not prefix:
+                told.append(f"{name.replace('_', ' ')}: {_metrics(value, name)}")
+        elif isinstance(value, float) and value <= 1 and name not in SKIPPED:
+            told.append(f"{name.replace('_', ' ')} {value:.3f}")
+    return ("; " if not prefix else ", ").join(told)
+
+
+SKIPPED = {"milliseconds", "threads"}
+
+
+def _speed(bench: dict[str, Any]) -> list[str]:
+    agent, sam, start = bench["agent_overhead"], bench["sam_prompts"], bench["startup"]
+    rows = [
+        ("one tool round beside a bare `create_agent`, CPU time", agent["tool_round_cpu_vs_bare"], 1.25),
+        (
+            "a SAM prompt beside a bare `SamPredictor.predict`, bundled",
+            sam["bundled"]["prompt_vs_bare_predictor"],
+            1.15,
+        ),
+        ("a SAM prompt beside a bare `SamPredictor.predict`, ViT-B", sam["vit_b"]["prompt_vs_bare_predictor"], 1.15),
+        ("8 boxes in one call beside 8 calls, bundled", sam["bundled"]["eight_boxes_at_once_vs_one_by_one"], 0.5),
+        ("8 boxes in one call beside 8 calls, ViT-B", sam["vit_b"]["eight_boxes_at_once_vs_one_by_one"], 0.5),
+        ("`import saccade`, seconds", start["import_saccade_s"], 0.3),
+        ("`saccade --help`, seconds", start["help_s"], 1.0),
+    ]
+    lines = ["| cost | measured | at most |", "|---|---|---|"]
+    return [*lines, *(f"| {name} | {value:.2f} | {most} |" for name, value, most in rows)]
+
+
+def write(readme: Path = README) -> None:
+    """Put the figures between the marks of the README."""
+    text = readme.read_text("utf-8")
+    head, _, rest = text.partition(BEGIN)
+    mark, _, _ = rest.partition("\n")
+    tail = rest.partition(END)[2]
+    readme.write_text(f"{head}{BEGIN}{mark}\n{figures()}\n{END}{tail}", "utf-8")
+
+
+if __name__ == "__main__":
+    write()
