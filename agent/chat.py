@@ -20,9 +20,9 @@ from ..memory.decode import Source
 from ..tools.runner import ToolRunner
 from .events import Event, ReplyReady, TextDelta
 from .evidence import draw_evidence
+from .locks import TurnLock
 from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import request_text, split_request, turn_start, unanswered
-from .locks import TurnLock
 from .order import OrderedWorkspace
 from .reply import Reply, Step, cited_regions
 
@@ -49,7 +49,7 @@ class Chat:
         self._workspace = workspace
         self._lock = lock
         self._out = out
-        self._settled = False  # whether it is known that no turn was cut off
+        self._settled = -1  # the last turn that is known to be over; another process may begin one too
         self._runner = ToolRunner(agent.tools, workspace, agent.experts, look_again=agent.settings.look == "again")
         self._config: Any = {"configurable": {"thread_id": workspace.chat}}
 
@@ -160,10 +160,9 @@ class Chat:
             number, pictures = self._workspace.begin_turn(sources)
             named = [(str(picture.handle), picture.size) for picture in pictures]
             asked = HumanMessage(content=request_text(text.strip(), named))
-            self._settled = False
             turn = TurnContext(self._workspace, self._runner, number, emit, cancelled)
             messages = self._run(graph, {"messages": [asked]}, turn)
-            self._settled = True
+            self._settled = number
             return self._reply(messages, number)
 
     def _run(self, graph: Any, given: Any, turn: TurnContext) -> list[BaseMessage]:
@@ -186,19 +185,19 @@ class Chat:
 
     def _settle(self) -> Reply | None:
         """Finish a turn that another process left in the middle, or, where that fails, close it."""
-        if self._settled:
+        number = self._workspace.turn
+        if self._settled == number:
             return None
         graph = self._agent.graph
         reply = None
         # `tasks` and not `next`: a step whose writes are saved, but of which no checkpoint tells yet, is
         # missing in `next`, and new input would throw its writes away.
         if graph.get_state(self._config).tasks:
-            number = self._workspace.turn
             with contextlib.suppress(Exception):  # `_run` has closed the turn then; the new one goes on
                 reply = self._reply(self._run(graph, None, TurnContext(self._workspace, self._runner, number)), number)
         if unanswered(self._messages()):
             self._close_turn()
-        self._settled = True
+        self._settled = number
         return reply
 
     def _close_turn(self) -> None:
@@ -220,7 +219,7 @@ class Chat:
         answered = isinstance(turn[-1], AIMessage) and not turn[-1].tool_calls
         end = [] if answered else [AIMessage(content=STOPPED)]
         graph.update_state(self._config, {"messages": [*turn, *answers, *end]}, as_node="model")
-        self._settled = True
+        self._settled = self._workspace.turn
 
     def _messages(self) -> list[BaseMessage]:
         return self._agent.graph.get_state(self._config).values.get("messages", [])

@@ -248,3 +248,37 @@ def test_from_every_state_that_a_crash_can_leave_the_conversation_goes_on(tmp_pa
             assert asked in (["Hello?"], ["First", "Hello?"], ["First", "Second", "Hello?"])
             if len(asked) == 3:
                 assert again.history[1] == ("agent", "2 and 4.")
+
+
+def test_a_running_turn_of_another_process_is_waited_for_and_not_finished_twice(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    chat_id = child.stdout.readline().strip()
+    assert child.stdout.readline().strip() == "in the middle"
+    with Agent(controller=ScriptedController(["Mine."]), home=tmp_path) as agent:
+        chat = agent.chat(id=chat_id)
+        assert chat.send("Second?").text == "Mine."
+        assert chat.history[-4:] == [("user", "Slow"), ("agent", "Slowly."), ("user", "Second?"), ("agent", "Mine.")]
+    assert child.wait() == 0
+    child.stdout.close()
+
+
+SLOW = """
+import sys, time
+from saccade import Agent
+from saccade.agent.scripted import ScriptedController
+
+def slowly(messages):
+    print("in the middle", flush=True)
+    time.sleep(0.7)
+    return "Slowly."
+
+chat = Agent(controller=ScriptedController(["First.", slowly]), home=sys.argv[1]).chat()
+chat.send("First")
+print(chat.id, flush=True)
+chat.send("Slow")
+"""

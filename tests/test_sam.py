@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
-
 from saccade.errors import UserError
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
@@ -18,6 +16,7 @@ from saccade.tools.contracts import View
 from saccade.tools.requests import Segment
 from saccade.tools.sam import KEEP, Sam
 from saccade.tools.sam_model import SamConfig, build_sam, rename_published
+from safetensors.torch import save_file
 
 TINY = SamConfig(
     embed_dim=32, depth=3, num_heads=2, global_attn_indexes=(1,), image_size=64, patch_size=8, window_size=4,
@@ -187,6 +186,8 @@ def test_the_bundled_model_outlines_held_out_things() -> None:
         rendered = render(sample_scene(index, "test"), 512)
         boxes = tuple(tuple(map(float, box)) for box in rendered.boxes)
         masks = sam.predict([Segment(view_of(rendered.image, f"pic_{index}"), boxes=boxes)])[0].masks  # pyright: ignore[reportArgumentType]
-        overlaps += [(mask & true).sum() / (mask | true).sum() for mask, true in zip(masks, rendered.masks, strict=True)]
+        overlaps += [
+            (mask & true).sum() / (mask | true).sum() for mask, true in zip(masks, rendered.masks, strict=True)
+        ]
     assert np.mean(overlaps) >= 0.88
     assert sam.encodes == 12

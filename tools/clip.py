@@ -145,14 +145,21 @@ class Clip(Expert[ClipRequest, Any]):
                 return texts[words]
             case Embed(View() as view):
                 return pictures[view.key]
-        logits = self.scale * (np.stack([texts[text] for text in self._words(request)]) @ pictures[request.view.key])
-        if isinstance(request, Classify):
-            return _softmax(logits)
-        if self.bias is not None:
-            return (1 / (1 + np.exp(-(logits + self.bias)))).astype(np.float32)
-        own, others = logits[: len(request.phrases)], logits[len(request.phrases) :]
-        rivals = others.max() + np.log(np.exp(others - others.max()).sum())
-        return (1 / (1 + np.exp(rivals - own))).astype(np.float32)
+            case Classify(view):
+                return _softmax(self._logits(view, self._words(request), pictures, texts))
+            case Match(view, phrases):
+                logits = self._logits(view, self._words(request), pictures, texts)
+                if self.bias is not None:
+                    return (1 / (1 + np.exp(-(logits + self.bias)))).astype(np.float32)
+                own, others = logits[: len(phrases)], logits[len(phrases) :]
+                rivals = others.max() + np.log(np.exp(others - others.max()).sum())
+                return (1 / (1 + np.exp(rivals - own))).astype(np.float32)
+
+    def _logits(
+        self, view: View, words: list[str], pictures: dict[str, np.ndarray], texts: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """(len(words),) cosines of a view with words, scaled."""
+        return self.scale * (np.stack([texts[text] for text in words]) @ pictures[view.key])
 
     def _words(self, request: ClipRequest) -> list[str]:
         """The texts that a request needs, as the model reads them."""

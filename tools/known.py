@@ -65,7 +65,9 @@ class Known:
 
     def scores(self, distances: torch.Tensor) -> torch.Tensor:
         """(n,) scores of distances: positive means known."""
-        return features(distances, self.parts["centre"], self.parts["scale"]) @ self.parts["weights"] + self.parts["bias"]
+        return (
+            features(distances, self.parts["centre"], self.parts["scale"]) @ self.parts["weights"] + self.parts["bias"]
+        )
 
 
 def features(distances: torch.Tensor, centre: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

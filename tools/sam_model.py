@@ -35,6 +35,7 @@ class SamConfig:
     decoder_mlp_dim: int = 2048
     iou_head_depth: int = 3
     iou_head_hidden_dim: int = 256
+    neck_upscale: int = 1  # of the encoder's neck: 2 gives masks of twice the resolution; published ones have 1
 
     @classmethod
     def of_state(cls, state: State) -> Self:
@@ -71,8 +72,8 @@ def build_sam(config: SamConfig) -> Sam:
     """A SAM of this shape with fresh weights, on the CPU."""
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-    side = config.image_size // config.patch_size
-    return Sam(
+    side = config.image_size // config.patch_size * config.neck_upscale
+    sam = Sam(
         image_encoder=ImageEncoderViT(
             img_size=config.image_size,
             patch_size=config.patch_size,
@@ -104,6 +105,24 @@ def build_sam(config: SamConfig) -> Sam:
         ),
         pixel_mean=list(MEAN),
         pixel_std=list(STD),
+    )
+    if config.neck_upscale > 1:
+        sam.image_encoder.neck = _upscaling_neck(config)
+    return sam
+
+
+def _upscaling_neck(config: SamConfig) -> torch.nn.Sequential:
+    """A neck that makes several finer cells of each token, so that a small encoder draws fine edges cheaply."""
+    from segment_anything.modeling.common import LayerNorm2d
+
+    cells = config.neck_upscale**2
+    middle = config.embed_dim // cells
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(config.embed_dim, middle * cells, 1, bias=False),
+        torch.nn.PixelShuffle(config.neck_upscale),
+        LayerNorm2d(middle),
+        torch.nn.Conv2d(middle, config.out_chans, 3, padding=1, bias=False),
+        LayerNorm2d(config.out_chans),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from ..scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES
 from ..tools.weights import sha256

@@ -1,7 +1,7 @@
 """What drawn pictures look like to a trained tower: makes the `known.safetensors` of a CLIP (see `tools.known`).
 
-The kept states come from drawn scenes and large parts of them; the rule is learnt on more of these on the one side and on `outside`
-pictures on the other (outlier exposure, Hendrycks et al. 2019). No photograph is used.
+The kept states come from drawn scenes and large parts of them; the rule is learnt on more of these on the one
+side and on `outside` pictures on the other (outlier exposure, Hendrycks et al. 2019). No photograph is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from ..scenes.render import Rendered, render
 from ..scenes.sample import sample_scene

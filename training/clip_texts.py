@@ -47,7 +47,25 @@ def vocabulary(scenes: int = 4000) -> list[str]:
     """Every word of the language about scenes, by sampling it; the names on signs are left out."""
     words = {word for table in WORDS.values() for said in table.values() for word in said}
     words |= {plural_of(word) for word in (*HEADS, *(w for said in WORDS["shape"].values() for w in said))} | set(HEADS)
-    words |= set(["a", "an", "the", "this", "that", "it", "is", "are", "one", "of", "made", "with", "and", "or", "no", "not", "picture", "drawing", "photo", "scene"])
+    words |= {
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "it",
+        "is",
+        "are",
+        "one",
+        "made",
+        "of",
+        "with",
+        "and",
+        "or",
+        "no",
+        "not",
+    }
+    words |= {"picture", "drawing", "photo", "scene"}
     words |= {word for names in BACKDROP_WORDS.values() for name in names for word in name.split()}
     split = pre_tokenizers.BertPreTokenizer()
     for index in range(scenes):

@@ -20,7 +20,8 @@ Rng = np.random.Generator
 def outside_picture(rng: Rng) -> Image.Image:
     """One picture, (SIDE, SIDE) RGB."""
     kinds: tuple[tuple[Callable[[Rng], np.ndarray], float], ...] = (
-        (_photographic, 0.5), (_noise, 0.14), (_page, 0.1), (_screen, 0.08), (_shapes, 0.07), (_pattern, 0.06), (_plain, 0.05),
+        (_photographic, 0.5), (_noise, 0.14), (_page, 0.1), (_screen, 0.08), (_shapes, 0.07), (_pattern, 0.06),
+        (_plain, 0.05),
     )  # fmt: skip
     weights = np.array([weight for _, weight in kinds])
     pixels = kinds[rng.choice(len(kinds), p=weights / weights.sum())][0](rng)
@@ -101,7 +102,9 @@ def _noise(rng: Rng) -> np.ndarray:
 
 def _page(rng: Rng) -> np.ndarray:
     """Lines of something like writing, with a picture here and there."""
-    paper, ink = (rng.uniform(200, 255, 3), rng.uniform(0, 90, 3)) if rng.random() < 0.85 else (rng.uniform(0, 60, 3), rng.uniform(170, 255, 3))
+    paper, ink = rng.uniform(200, 255, 3), rng.uniform(0, 90, 3)
+    if rng.random() < 0.15:
+        paper, ink = 255 - paper, 255 - ink
     pixels = np.tile(paper, (SIDE, SIDE, 1))
     height, gap = int(rng.integers(2, 12)), rng.uniform(1.4, 2.4)
     y, left = int(rng.integers(2, 20)), int(rng.integers(0, 24))
@@ -137,7 +140,9 @@ def _screen(rng: Rng) -> np.ndarray:
         draw.rounded_rectangle((x, y, x + w, y + h), int(rng.integers(0, 6)), fill=tuple(color.tolist()))
         for row in range(int(y) + 6, int(y + h) - 6, int(rng.integers(6, 16))):
             ink = tuple((rng.integers(150, 230, 3) if dark else rng.integers(40, 170, 3)).tolist())
-            draw.line((x + 6, row, x + 6 + rng.integers(5, max(6, w - 6)), row), fill=ink, width=int(rng.integers(1, 4)))
+            draw.line(
+                (x + 6, row, x + 6 + rng.integers(5, max(6, w - 6)), row), fill=ink, width=int(rng.integers(1, 4))
+            )
     if rng.random() < 0.35:
         base = int(rng.integers(100, SIDE))
         for x in range(10, SIDE - 10, int(rng.integers(8, 30))):

@@ -28,7 +28,8 @@ WEIGHTS: dict[str, float] = {
     "count": 12, "exist": 9.5, "color": 7, "material": 6, "shape": 6, "where": 8, "cut_out": 8, "outline": 3.5,
     "crop": 4, "list": 2.5, "biggest": 4, "biggest_query": 3, "biggest_cut_out": 3, "compare_more": 3.5,
     "difference": 3, "total": 3, "backdrop": 2, "labels": 3, "look_closer": 3, "arithmetic": 2.5,
-    "it_color": 2.5, "it_material": 2, "it_shape": 2, "it_where": 2, "it_cut_out": 3, "it_crop": 2, "it_outline": 2, "decline": 3, "smalltalk": 1.5,
+    "it_color": 2.5, "it_material": 2, "it_shape": 2, "it_where": 2, "it_cut_out": 3, "it_crop": 2,
+    "it_outline": 2, "decline": 3, "smalltalk": 1.5,
 }  # fmt: skip
 PLACES = 0.1  # the share that only say where one thing is: boxes are the longest that answers copy
 PLACE_INTENTS = ("where", "where", "where", "biggest")
