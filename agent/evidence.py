@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Clearly apart from each other and from most pictures; regions take them in turn.
 COLORS = ["#e6194b", "#0082c8", "#3cb44b", "#f58231", "#911eb4", "#008080", "#f032e6", "#806000", "#000080", "#c0392b"]
-SHORTEST, LONGEST = 512, 1536  # px: small pictures are enlarged so that words are legible, large ones reduced
+SHORTEST, LONGEST = 768, 1536  # px: small pictures are enlarged so that words are legible, large ones reduced
 GAP = 12  # px between two pictures
 
 
@@ -71,9 +71,9 @@ def annotate(
         inside = found[np.array(list(masked))]
         assert isinstance(inside, sv.Detections)  # a list of places gives several
         inside.mask = np.stack([_resized(mask, size) for mask in masked.values()])
-        drawn = sv.MaskAnnotator(palette, opacity=0.4).annotate(drawn, inside)
+        drawn = sv.MaskAnnotator(palette, opacity=0.25).annotate(drawn, inside)
         drawn = sv.PolygonAnnotator(palette, thickness=2).annotate(drawn, inside)
-    text = max(size) / 1024 + 0.2
+    text = max(size) / 1600 + 0.1
     drawn = sv.BoxAnnotator(palette, thickness=max(2, round(max(size) / 300))).annotate(drawn, found)
     labels = sv.LabelAnnotator(palette, text_scale=text, text_padding=4, text_color=sv.Color.WHITE, smart_position=True)
     return labels.annotate(drawn, found, [f"{region.handle or region.id} {region.label}".strip() for region in regions])

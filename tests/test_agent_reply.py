@@ -41,7 +41,7 @@ class Pictures:
         return self.masks.get(region.handle)
 
 
-GREY = Image.new("RGB", (600, 400), (128, 128, 128))
+GREY = Image.new("RGB", (800, 400), (128, 128, 128))
 
 
 def test_boxes_are_drawn_where_the_regions_are_each_in_its_own_colour():
@@ -50,12 +50,12 @@ def test_boxes_are_drawn_where_the_regions_are_each_in_its_own_colour():
     assert drawn.size == GREY.size
     assert near(drawn, COLORS[0], (45, 55, 155, 165)) > 350
     assert near(drawn, COLORS[1], (295, 195, 505, 385)) > 600
-    assert near(drawn, COLORS[0], (220, 190, 600, 400)) == 0
+    assert near(drawn, COLORS[0], (220, 190, 800, 400)) == 0
     assert drawn.getpixel((100, 110)) == (128, 128, 128), "a box without a mask is not filled"
 
 
 def test_masks_tint_their_pixels_only():
-    mask = np.zeros((400, 600), bool)
+    mask = np.zeros((400, 800), bool)
     mask[100:150, 60:140] = True
     drawn = annotate(GREY, [region(1, (50, 60, 150, 160))], [mask], [0])
     assert drawn.getpixel((100, 125)) != (128, 128, 128)
@@ -63,7 +63,7 @@ def test_masks_tint_their_pixels_only():
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"), [((64, 32), (512, 256)), ((3000, 1500), (1536, 768)), ((700, 600), (700, 600))]
+    ("size", "expected"), [((64, 32), (768, 384)), ((3000, 1500), (1536, 768)), ((900, 600), (900, 600))]
 )
 def test_small_pictures_are_enlarged_and_large_ones_reduced(size, expected):
     drawn = annotate(Image.new("RGB", size), [region(1, (1, 1, 9, 9))], [None], [0])
@@ -80,8 +80,8 @@ def test_several_pictures_stand_side_by_side(tmp_path):
     regions = [region(1, (50, 60, 150, 160)), region(2, (30, 30, 90, 90), "pic_b")]
     path = draw_evidence(workspace, regions, tmp_path / "a" / "evidence.png")
     with Image.open(path) as sheet:
-        assert sheet.size == (600 + 12 + 150, 400)
-        assert near(sheet, COLORS[1], (612, 0, 762, 400)) > 50
+        assert sheet.size == (800 + 12 + 150, 400)
+        assert near(sheet, COLORS[1], (812, 0, 962, 400)) > 50
     assert [one.name for one in path.parent.iterdir()] == ["evidence.png"]
 
 

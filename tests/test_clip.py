@@ -142,10 +142,10 @@ def clip() -> Clip:
 
 @bundled
 def test_the_bundled_model_sees_single_things(clip: Clip) -> None:
-    from saccade.training.clip_test import _attributes, _crops, matching
+    from saccade.training.clip_test import attribute_shares, matching, single_crops
 
-    crops = list(_crops(50, compositional=False))
-    found = _attributes(clip, crops, "") | matching(clip, crops)
+    crops = list(single_crops(50, compositional=False))
+    found = attribute_shares(clip, crops, "") | matching(clip, crops)
     for name in ("color", "material", "shape", "match_balanced", "match_unknown_rejected"):
         assert found[name] >= 0.9, (name, found)
 

@@ -61,7 +61,7 @@ def test_only_what_the_assistant_says_is_learned(tokenizer: Any) -> None:
         ]
     )
     row = encode(trace, tokenizer)
-    learned = tokenizer.decode([token for token, flag in zip(row.tokens, row.learned, strict=True) if flag])
+    learned = tokenizer.decode([token for token, flag in zip(row.tokens, row.weights, strict=True) if flag])
     step = render_assistant(trace.messages[3].content, trace.messages[3].calls)
     assert learned == f"{step}<|end|>There are no mugs.<|end|>"
 

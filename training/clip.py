@@ -25,14 +25,15 @@ from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, 
 from .looks import NOTHING, PARTS, REACH, Store, draw_look
 
 BUDGETS = {
-    "cpu": Budget(steps=1000, batch=96, patch=16, workers=1),
+    "cpu": Budget(steps=1400, batch=96, patch=16, workers=1),
     "gpu": Budget(steps=20000, batch=256, patch=8, workers=14),
 }
 CAPACITY = 16000  # scenes kept
 FRESH = 8  # scenes drawn a step, until the store is full
-WHOLES = 0.23  # the share of whole scenes in a batch
+WHOLES, MORE_WHOLES = 0.23, 0.42  # the share of whole scenes in a batch, at first and later
+MORE_FROM = 0.714  # of the steps
 SMALL = 96  # px: crops are shown so small at first, which is nearly twice as fast
-SMALL_UNTIL = 0.62  # of the steps
+SMALL_UNTIL = 0.443  # of the steps
 RATE = 2e-3
 WARM = 100  # steps
 SIDE = 128
@@ -66,7 +67,7 @@ class Trained(nn.Module):
         super().__init__()
         self.clip = CLIPModel(config_of(words, patch))
         self.bias = nn.Parameter(torch.tensor(-2.0))
-        width = self.clip.config.vision_config.hidden_size
+        width = self.clip.visual_projection.in_features
         self.dense = nn.Linear(width, sum(map(len, VALUES_OF)))
         self.single = nn.Linear(width, sum(map(len, VALUES_OF)))
         self.backdrop = nn.Linear(width, len(BACKDROPS))
@@ -158,8 +159,9 @@ def cut_anew(
     named = F.grid_sample(names, coarse, mode="nearest", padding_mode="zeros", align_corners=False)
     blurred = rng.random(n) < 0.15  # things seen from afar, enlarged
     if blurred.any():
-        small = F.interpolate(shown[blurred], size=int(rng.integers(28, 80)), mode="bilinear", antialias=True)
-        shown[torch.from_numpy(blurred)] = F.interpolate(small, size=side, mode="bicubic").clamp(-1, 1)
+        far = torch.from_numpy(np.flatnonzero(blurred)).to(device)
+        small = F.interpolate(shown[far], size=int(rng.integers(28, 80)), mode="bilinear", antialias=True)
+        shown[far] = F.interpolate(small, size=side, mode="bicubic").clamp(-1, 1)
     return shown, named[:, 0].round().to(torch.uint8).cpu().numpy()
 
 
@@ -243,8 +245,8 @@ def train(budget: str, out: Path, resume: bool) -> None:
         drawn = iter(batches(draw_look, range(run.step * FRESH, 2**30), FRESH, plan.workers, collate=list))
         for _ in range(16):
             _keep(store, next(drawn))
-        wholes = round(WHOLES * plan.batch)
         for step in run:
+            wholes = round((WHOLES if step < MORE_FROM * plan.steps else MORE_WHOLES) * plan.batch)
             if not store.full:
                 _keep(store, next(drawn))
             rng = np.random.default_rng((1, step))
@@ -284,7 +286,7 @@ def export(model: Trained, tokenizer: Any, out: Path, plan: Budget, run: Run, me
     config = model.clip.config.to_dict() | {"architectures": ["CLIPModel"], "saccade": ours}
     card = Card(
         "clip",
-        {"batch": plan.batch, "patch": plan.patch, "rate": RATE, "whole scenes in a batch": round(WHOLES, 3),
+        {"batch": plan.batch, "patch": plan.patch, "rate": RATE, "whole scenes in a batch": [WHOLES, MORE_WHOLES],
          "scenes kept": run.steps and min(CAPACITY, FRESH * plan.steps), "crops a scene": 3},
         {"training": f"scenes 0 to {min(CAPACITY, FRESH * plan.steps) - 1} of the split train",
          "testing": "the split test; texts may name its held-out pairs only under compositional"},

@@ -46,12 +46,14 @@ def measure(folder: Path, cases: int) -> dict[str, Any]:
         cases: held-out crops, and scenes for the figures about whole pictures.
     """
     clip = Clip.load(ModelSpec("file", str(folder)), "cuda" if torch.cuda.is_available() else "cpu")
-    crops = list(_crops(cases, compositional=False))
-    strange = [case for case in _crops(cases, compositional=True) if (case[1].shape, case[1].color) in HELD_OUT_PAIRS]
+    crops = list(single_crops(cases, compositional=False))
+    strange = [
+        case for case in single_crops(cases, compositional=True) if (case[1].shape, case[1].color) in HELD_OUT_PAIRS
+    ]
     return (
         {"cases": cases}
-        | _attributes(clip, crops, "")
-        | _attributes(clip, strange, "unseen_pair_")
+        | attribute_shares(clip, crops, "")
+        | attribute_shares(clip, strange, "unseen_pair_")
         | matching(clip, crops)
         | {"unseen_pair_cases": len(strange)}
         | _empty(clip, cases // 4)
@@ -78,7 +80,7 @@ def crop_view(whole: View, box: Sequence[float], margin: float = MARGIN) -> View
     return View(whole.picture, whole.size, near, whole.load)
 
 
-def _crops(count: int, compositional: bool) -> Iterable[tuple[View, Thing]]:
+def single_crops(count: int, compositional: bool) -> Iterable[tuple[View, Thing]]:
     """`count` views of single things of test scenes; beginning far from the scenes for figures about wholes."""
     index, made = 100_000, 0
     while made < count:
@@ -92,7 +94,7 @@ def _crops(count: int, compositional: bool) -> Iterable[tuple[View, Thing]]:
         index += 1
 
 
-def _attributes(clip: Clip, crops: Sequence[tuple[View, Thing]], prefix: str) -> dict[str, Any]:
+def attribute_shares(clip: Clip, crops: Sequence[tuple[View, Thing]], prefix: str) -> dict[str, Any]:
     """How often the right value wins among all of its facet, by the canonical words."""
     found: dict[str, Any] = {}
     for facet in SHARES:

@@ -182,13 +182,12 @@ class Captions:
 
 
 def draw_captions(scenes: Sequence[Scene], rng: random.Random) -> Captions:
-    """A full and a partial caption of each scene, and a FOIL caption made of one of them."""
+    """A full and a partial caption of each scene, and a FOIL caption made of each."""
     full = [full_caption(scene, rng, words=False) for scene in scenes]
     made, hard = list(full), [(i, i) for i in range(len(scenes))]
     for i, scene in enumerate(scenes):
         part = partial_caption(scene, rng)
-        false = foil(part if rng.random() < 0.6 else full[i], scene, rng)
-        for one in (part, false):
+        for one in (part, foil(part, scene, rng), foil(full[i], scene, rng)):
             if one is not None:
                 hard.append((len(made), i))
                 made.append(one)

@@ -33,7 +33,9 @@ BUDGETS = {
 }
 WARM_UP = 0.03  # the share of the steps that only copy
 RATE = 2e-3
+ANSWER = 3.0  # how much a token of an answer weighs beside one of a thought or call: few of them, and each decides
 MICRO = 2  # rows padded together; a batch is several of these, sorted by length
+ROWS = 8  # measured together
 HANDS = 2  # micro-batches worked on at once on a CPU: two threads that meet once a step, not at every product
 LONGEST = 900  # tokens; longer conversations are left out
 FIRST_SEED = 1_000_000  # of the training conversations
@@ -41,10 +43,10 @@ HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
 
 
 class Row(NamedTuple):
-    """A conversation as tokens, and which of them are learned from."""
+    """A conversation as tokens, and how much each is learned from: not at all, 1 in a plan, ANSWER in an answer."""
 
     tokens: list[int]
-    learned: list[bool]
+    weights: list[float]
 
 
 def messages_for(trace: Trace) -> list[dict[str, Any]]:
@@ -62,15 +64,16 @@ def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast) -> Row:
     encoded: Any = tokenizer.apply_chat_template(
         messages_for(trace), tokenize=True, return_dict=True, return_assistant_tokens_mask=True
     )
-    learned = [bool(flag) for flag in encoded["assistant_masks"]]
-    speaks = iter([message.learn for message in trace.messages if message.role == "assistant"])
-    before, learn = False, True
-    for at, flag in enumerate(learned):
+    speaks = iter([message for message in trace.messages if message.role == "assistant"])
+    weights: list[float] = []
+    before, weight = 0, 0.0
+    for flag in encoded["assistant_masks"]:
         if flag and not before:
-            learn = next(speaks)
-        learned[at] = flag and learn
+            message = next(speaks)
+            weight = 0.0 if not message.learn else 1.0 if message.calls else ANSWER
+        weights.append(weight if flag else 0.0)
         before = flag
-    return Row(list(encoded["input_ids"]), learned)
+    return Row(list(encoded["input_ids"]), weights)
 
 
 def _draw(seed: int, tokenizer: PreTrainedTokenizerFast, copying: int) -> Row:
@@ -89,24 +92,24 @@ class Batch(NamedTuple):
 
     tokens: torch.Tensor  # (rows, longest) int64
     mask: torch.Tensor  # (rows, longest) int64, 1 where there is a token
-    learned: torch.Tensor  # (rows, longest) bool
+    weights: torch.Tensor  # (rows, longest) float32
 
 
-def collate(rows: list[Row], pad: int) -> list[Batch]:
+def collate(rows: list[Row], pad: int, micro: int = MICRO) -> list[Batch]:
     """Sort by length, cut into micro-batches, pad each to its own longest row."""
     rows = sorted(rows, key=lambda row: len(row.tokens))
     made: list[Batch] = []
-    for start in range(0, len(rows), MICRO):
-        part = rows[start : start + MICRO]
+    for start in range(0, len(rows), micro):
+        part = rows[start : start + micro]
         longest = len(part[-1].tokens)
         tokens = torch.full((len(part), longest), pad)
         mask = torch.zeros((len(part), longest), dtype=torch.long)
-        learned = torch.zeros((len(part), longest), dtype=torch.bool)
+        weights = torch.zeros((len(part), longest))
         for at, row in enumerate(part):
             tokens[at, : len(row.tokens)] = torch.tensor(row.tokens)
             mask[at, : len(row.tokens)] = 1
-            learned[at, : len(row.tokens)] = torch.tensor(row.learned)
-        made.append(Batch(tokens, mask, learned))
+            weights[at, : len(row.tokens)] = torch.tensor(row.weights)
+        made.append(Batch(tokens, mask, weights))
     return made
 
 
@@ -141,12 +144,13 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 
 def loss_sum(model: nn.Module, batch: Batch, device: str) -> torch.Tensor:
-    """The summed cross entropy of the learned tokens of a micro-batch."""
-    tokens, mask, learned = (part.to(device) for part in batch)
+    """The weighted sum of the cross entropies of a micro-batch."""
+    tokens, mask, weights = (part.to(device) for part in batch)
     hidden = model.get_submodule("model")(input_ids=tokens, attention_mask=mask).last_hidden_state
-    chosen = learned[:, 1:]
+    chosen = weights[:, 1:] > 0
     logits = model.get_submodule("lm_head")(hidden[:, :-1][chosen])
-    return nn.functional.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="sum")
+    losses = nn.functional.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="none")
+    return (losses * weights[:, 1:][chosen]).sum()
 
 
 class Hands:
@@ -163,8 +167,8 @@ class Hands:
         self.pool = ThreadPoolExecutor(number)
 
     def gradients(self, parts: list[Batch], device: str) -> float:
-        """Set the model's gradients to those of the mean loss over the learned tokens, which is given back."""
-        learned = sum(int(part.learned[:, 1:].sum()) for part in parts)
+        """Set the model's gradients to those of the weighted mean loss, which is given back."""
+        learned = sum(float(part.weights[:, 1:].sum()) for part in parts)
         waiting = deque(reversed(parts))  # the longest first
 
         def work(model: nn.Module) -> float:
@@ -278,42 +282,35 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases:
 def measure(model: Any, tokenizer: Any, cases: int, names: tuple[str, ...] = HELD_OUT) -> dict[str, Any]:
     """Exact requests on held-out families, a set at a time: what greedy decoding writes is the gold, to the letter.
 
-    A strict lower bound of "exact tool and arguments": a thought in other words counts as wrong here.
+    "exact", and the figures by intent, are about thoughts and calls: a strict lower bound of "exact tool and
+    arguments", as a thought in other words counts as wrong here. "answer" is the same about answers.
     """
     model.eval()
+    device = next(model.parameters()).device
     table: dict[str, Any] = {"cases": cases}
     for name in names:
         right: dict[str, list[bool]] = {}
+        answered: list[bool] = []
         traces = held_out_traces(name, cases, seed=0)
         rows = [encode(trace, tokenizer) for trace in traces]
         order = sorted(range(len(rows)), key=lambda at: len(rows[at].tokens))
-        for start in range(0, len(order), MICRO):
-            part = order[start : start + MICRO]
-            (batch,) = collate([rows[at] for at in part], tokenizer.pad_token_id)
-            device = next(model.parameters()).device
+        for start in range(0, len(order), ROWS):
+            part = order[start : start + ROWS]
+            (batch,) = collate([rows[at] for at in part], tokenizer.pad_token_id, ROWS)
             logits = model(input_ids=batch.tokens.to(device), attention_mask=batch.mask.to(device)).logits.cpu()
-            good = (logits[:, :-1].argmax(-1) == batch.tokens[:, 1:]) | ~_planned(batch, tokenizer)[:, 1:]
-            for at, exact in zip(part, good.all(-1).tolist(), strict=True):
+            good = logits[:, :-1].argmax(-1) == batch.tokens[:, 1:]
+            planned, answer = batch.weights[:, 1:] == 1, batch.weights[:, 1:] == ANSWER
+            answered += (good | ~answer).all(-1).tolist()
+            for at, exact in zip(part, (good | ~planned).all(-1).tolist(), strict=True):
                 right.setdefault(traces[at].turns[0].intent, []).append(exact)
         every = [exact for some in right.values() for exact in some]
         table[f"held_out_{name}"] = {
-            "exact": round(sum(every) / max(1, len(every)), 4),
+            "exact": round(sum(every) / len(every), 4),
+            "answer": round(sum(answered) / len(answered), 4),
             **{intent: round(sum(some) / len(some), 4) for intent, some in sorted(right.items())},
         }
     model.train()
     return table
-
-
-def _planned(batch: Batch, tokenizer: Any) -> torch.Tensor:
-    """Which learned tokens belong to thoughts and calls; the last thing an assistant says in a row is its answer."""
-    planned = batch.learned.clone()
-    for row in planned:
-        ends = torch.nonzero(row).flatten().tolist()
-        while ends and (len(ends) == 1 or ends[-1] - ends[-2] == 1):
-            row[ends.pop()] = False
-        if ends:
-            row[ends.pop()] = False
-    return planned
 
 
 def evaluate(folder: Path, cases: int) -> dict[str, Any]:

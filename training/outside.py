@@ -20,7 +20,7 @@ Rng = np.random.Generator
 def outside_picture(rng: Rng) -> Image.Image:
     """One picture, (SIDE, SIDE) RGB."""
     kinds: tuple[tuple[Callable[[Rng], np.ndarray], float], ...] = (
-        (_photographic, 0.5), (_noise, 0.14), (_page, 0.1), (_screen, 0.08), (_shapes, 0.07), (_pattern, 0.06),
+        (_photographic, 0.42), (_noise, 0.12), (_page, 0.1), (_screen, 0.13), (_shapes, 0.12), (_pattern, 0.06),
         (_plain, 0.05),
     )  # fmt: skip
     weights = np.array([weight for _, weight in kinds])
@@ -146,7 +146,9 @@ def _screen(rng: Rng) -> np.ndarray:
     if rng.random() < 0.35:
         base = int(rng.integers(100, SIDE))
         for x in range(10, SIDE - 10, int(rng.integers(8, 30))):
-            draw.rectangle((x, base - rng.integers(5, 90), x + 6, base), fill=tuple(rng.integers(0, 256, 3).tolist()))
+            draw.rectangle(
+                (x, base - int(rng.integers(5, 90)), x + 6, base), fill=tuple(rng.integers(0, 256, 3).tolist())
+            )
         points = [(x, int(rng.integers(20, base))) for x in range(0, SIDE, 12)]
         draw.line(points, fill=tuple(rng.integers(0, 200, 3).tolist()), width=2)
     return np.asarray(image, float)

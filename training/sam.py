@@ -28,7 +28,7 @@ from .common import Budget, Card, Run, batches, choose, draw_curve, write_zoo
 from .looks import PICTURE, part_map
 
 BUDGETS = {
-    "cpu": Budget(steps=1500, batch=8, patch=16, workers=1),
+    "cpu": Budget(steps=1800, batch=8, patch=16, workers=1),
     "gpu": Budget(steps=20000, batch=32, patch=16, workers=14),
 }
 SIDE = 256  # px: what the encoder sees
@@ -312,7 +312,8 @@ def export(model: Trained, config: SamConfig, out: Path, plan: Budget, run: Run,
     """Write the zoo folder."""
     card = Card(
         "sam",
-        {"batch": plan.batch, "patch": plan.patch, "rate": RATE, "prompts a picture": PROMPTS, "pictures kept": CAPACITY},
+        {"batch": plan.batch, "patch": plan.patch, "rate": RATE, "prompts a picture": PROMPTS,
+         "pictures kept": CAPACITY},
         {"training": f"scenes of the split train from 0 on, {CAPACITY} kept", "testing": "the split test"},
         run.step, run.minutes, metrics,
     )  # fmt: skip

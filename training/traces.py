@@ -31,9 +31,9 @@ WEIGHTS: dict[str, float] = {
     "it_color": 2.5, "it_material": 2, "it_shape": 2, "it_where": 2, "it_cut_out": 3, "it_crop": 2,
     "it_outline": 2, "decline": 3, "smalltalk": 1.5,
 }  # fmt: skip
-PLACES = 0.1  # the share that only say where one thing is: boxes are the longest that answers copy
-PLACE_INTENTS = ("where", "where", "where", "biggest")
-OPENINGS = 0.52  # the share of conversations that end with the first step of their first request
+DRILLS = 0.16  # the share of short conversations with one request, whose answers copy what was observed
+DRILLED = ("where", "where", "where", "color", "color", "material", "shape", "biggest", "biggest_query", "count")
+OPENINGS = 0.48  # the share of conversations that end with the first step of their first request
 FOLLOW_UPS = tuple(intent for intent in WEIGHTS if intent.startswith("it_"))
 BLIND = ("arithmetic", "decline", "smalltalk")  # intents that need no picture
 
@@ -317,14 +317,14 @@ def draw_trace(seed: int, folder_families: Any = families) -> Trace:
     """
     rng = random.Random(seed)
     draw = rng.random()
-    if draw < PLACES:
+    if draw < DRILLS:
         talk = Talk(rng)
-        intent = rng.choice(PLACE_INTENTS)
+        intent = rng.choice(DRILLED)
         known = folder_families(intent)
         if known:
             talk.ask(intent, rng.choice(known), 1)
             return talk.trace
-    opening = draw < PLACES + OPENINGS
+    opening = draw < DRILLS + OPENINGS
     talk = Talk(rng, opening=opening)
     first = True
     for _ in range(1 if opening else rng.choices((1, 2, 3, 4), (40, 32, 18, 10))[0]):
