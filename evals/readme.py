@@ -28,10 +28,10 @@ def figures() -> str:
 
 def _agent(report: dict[str, Any]) -> list[str]:
     lines = [
-        f"{report['cases']} held-out requests about scenes that no model was trained on, in three sets of phrasings that",
-        "the controller was never trained on. *Exact*: every tool and argument is right. *Right*: the answer is. Beside",
-        "it the same controller on a blank picture, and with one small look at the picture instead of a second look at",
-        "regions (both on every second block of cases).",
+        f"{report['cases']} held-out requests about scenes that no model was trained on, in three sets of phrasings",
+        "that the controller was never trained on. *Exact*: every tool and argument is right. *Right*: the answer is.",
+        "Beside it the same controller on a blank picture, and with one small look at the picture instead of a second",
+        "look at regions (both on every second block of cases).",
         "",
         "| request | cases | exact | right | right, blank picture | right, one look | right, two looks |",
         "|---|---|---|---|---|---|---|",

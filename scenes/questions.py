@@ -232,7 +232,7 @@ def _meaning(program: Program, scene: Scene, boxes: Boxes | None) -> frozenset[i
 
 def _without_a_hop(node: Program | SetNode | ThingNode) -> list[Program]:
     """The node with each of its hops in turn replaced by everything (a list of nodes of the same kind)."""
-    made: list = []
+    made: list[Program] = []
     if isinstance(node, (Relate, Same)):
         made.append(Everything())
     for name in ("source", "anchor", "first", "second"):
