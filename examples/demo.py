@@ -14,21 +14,19 @@ from saccade import Agent
 from saccade.connectors.terminal import follow
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
-from saccade.scenes.splits import split_seed
 
-TABLE = split_seed("test", 7)
-STREET = split_seed("test", 21)
+PICTURES = {"desk.png": 559, "street.png": 318}  # names, and which scenes of the test split they show
 
 CONVERSATION = (
-    ("A count", "How many cars are there?", ("table.png",)),
+    ("A count", "How many umbrellas are there?", ("desk.png",)),
     ("Is there one?", "Is there a purple mug?", ()),
-    ("Where is it?", "Where is the umbrella?", ()),
-    ("A cut-out", "Cut out the biggest thing", ()),
-    ("Two tools", "What colour is the key?", ()),
-    ("A second look at a region", "What is the small thing made of?", ()),
-    ("A follow-up", "And where is it?", ()),
-    ("A second picture", "Are there more stars than hearts?", ("street.png",)),
-    ("What no tool can do", "Book me a table for two tonight.", ()),
+    ("Where is it?", "Where is the car?", ()),
+    ("A cut-out", "Cut out the green bottle", ()),
+    ("Two tools", "What colour is the pyramid?", ()),
+    ("A second look, at a region", "What is the small house made of?", ()),
+    ("A follow-up", "Where is it?", ()),
+    ("Two searches at once, in a second picture", "Are there more keys than hearts in img_3?", ("street.png",)),
+    ("What no tool can do", "Book me a table for two tonight", ()),
 )
 
 
@@ -37,7 +35,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where the pictures go")
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    for name, seed in (("table.png", TABLE), ("street.png", STREET)):
+    for name, seed in PICTURES.items():
         render(sample_scene(seed, "test"), 512).image.save(out / name)
 
     console = Console()

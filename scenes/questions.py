@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .grammar import word_question
 from .phrases import FACETS, attributes_of, changed
@@ -232,7 +233,7 @@ def _meaning(program: Program, scene: Scene, boxes: Boxes | None) -> frozenset[i
 
 def _without_a_hop(node: Program | SetNode | ThingNode) -> list[Program]:
     """The node with each of its hops in turn replaced by everything (a list of nodes of the same kind)."""
-    made: list[Program] = []
+    made: list[Any] = []
     if isinstance(node, (Relate, Same)):
         made.append(Everything())
     for name in ("source", "anchor", "first", "second"):

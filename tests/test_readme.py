@@ -38,12 +38,13 @@ def test_its_three_lines_of_python_run(tmp_path, monkeypatch, capsys):
     from saccade.scenes.sample import sample_scene
 
     block = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL).group(1)
-    assert len(block.strip().splitlines()) == 3
+    lines = [line for line in block.splitlines() if line]
+    assert len(lines) == 3
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SACCADE_HOME", str(tmp_path / "home"))
     render(sample_scene(3, "test"), 512).image.save("table.png")
     namespace: dict[str, object] = {}
-    for line in block.strip().splitlines():  # as a person would type them
+    for line in lines:  # as a person would type them
         exec_line(line, namespace)
     assert capsys.readouterr().out.strip()
 

@@ -40,6 +40,9 @@ HANDS = 2  # micro-batches worked on at once on a CPU: two threads that meet onc
 LONGEST = 900  # tokens; longer conversations are left out
 FIRST_SEED = 1_000_000  # of the training conversations
 HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
+# Tokens that it is shown at use: a request or three. Few training conversations are longer, and in longer ones it
+# confuses earlier requests with the last; what does not fit is left out by whole turns, the oldest first.
+CONTEXT = 640
 
 
 class Row(NamedTuple):
@@ -134,7 +137,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     end, pad = tokenizer.encode(END + PAD)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-        num_key_value_heads=HEADS, intermediate_size=INNER, max_position_embeddings=1536, tie_word_embeddings=True,
+        num_key_value_heads=HEADS, intermediate_size=INNER, max_position_embeddings=CONTEXT, tie_word_embeddings=True,
         bos_token_id=None, eos_token_id=end, pad_token_id=pad, initializer_range=0.02,
         rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
     )  # fmt: skip
