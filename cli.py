@@ -81,7 +81,7 @@ def ask(
         opened = time.perf_counter()
         conversation = agent.chat(user=user, id=chat, out=out)
         if timings:
-            _ = agent.graph  # so that the controller's own loading is told apart from the turn
+            agent.warm_up()  # so that loading the controller is told apart from the turn
         loaded = time.perf_counter()
         if as_json:
             reply = conversation.send(request, images or [])

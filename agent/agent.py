@@ -143,6 +143,17 @@ class Agent:
         assert self._spec is not None  # one of both is given
         return load_controller(self._spec, self.settings.device, self.settings.threads)
 
+    def warm_up(self) -> None:
+        """Load the controller and compile the loop now rather than at the first request.
+
+        Raises:
+            UserError: the controller's spec leads to nothing that can be loaded.
+        """
+        _ = self.graph
+        load = getattr(self.model, "load", None)  # a local model's; one behind an API has nothing to load
+        if load is not None:
+            load()
+
     @cached_property
     def chats(self) -> Chats:
         """The conversations that are kept."""

@@ -1,4 +1,4 @@
-"""A photograph shown to the bundled profile: the agent says that its models do not know such pictures, and what to do."""
+"""A photograph shown to the bundled profile: the agent says that its models do not know it, and what to do."""
 
 from pathlib import Path
 

@@ -149,7 +149,8 @@ def _query(facet: str) -> Callable[[Ask], Plan]:
 
 
 def _at(region: Seen, image: str, subject: str) -> str:
-    return f"{subject} ({region.handle}) is at the {region.place} of {image}, in the box {region.box}."
+    # In the words' order of the observation: a small model answers by copying on from the label.
+    return f"{subject}, {region.place} of {image}, in the box {region.box}: {region.handle}."
 
 
 def _where(ask: Ask) -> Plan:
@@ -158,7 +159,7 @@ def _where(ask: Ask) -> Plan:
     found = seen(told)
     if not found:
         return _missing(ask)
-    return _at(found[0], ask.image, f"The {noun.one}")
+    return _at(found[0], ask.image, f"I see the {noun.one}")
 
 
 def _cut(handle: str) -> Generator[Step, list[str], str]:
@@ -216,7 +217,7 @@ def _outline(ask: Ask) -> Plan:
 
 
 def _told_all(found: list[Seen]) -> str:
-    return ", ".join(f"{region.label} ({region.handle})" for region in found)
+    return ", ".join(f"{region.handle} {region.label}" for region in found)
 
 
 def _list(ask: Ask) -> Plan:
@@ -237,7 +238,7 @@ def _biggest(ask: Ask) -> Plan:
     found = seen(told)
     if not found:
         return _missing(ask)
-    return _at(found[0], ask.image, f"The {name}")
+    return _at(found[0], ask.image, f"I see the {name}")
 
 
 def _biggest_query(ask: Ask) -> Plan:
@@ -275,26 +276,26 @@ def _both(ask: Ask, why: str, sign: str) -> Generator[Step, list[str], tuple[lis
     (told,) = yield Step(
         f"I {word} {len(a)} {sign} {len(b)}.", [("calculate", {"expression": f"{len(a)} {sign} {len(b)}"})]
     )
-    return a, b, told.rsplit("= ", 1)[-1].rstrip(".")
+    return a, b, told.rstrip(".")
 
 
 def _compare_more(ask: Ask) -> Plan:
-    a, b, _ = yield from _both(ask, "to compare them", "-")
+    a, b, result = yield from _both(ask, "to compare them", "-")
     assert ask.noun2 is not None
     told = f"{_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}"
-    return f"{'Yes' if len(a) > len(b) else 'No'}: {told}."
+    return f"{result}, so {'yes' if len(a) > len(b) else 'no'}: {told}."
 
 
 def _difference(ask: Ask) -> Plan:
     a, b, result = yield from _both(ask, "for the difference", "-")
     assert ask.noun2 is not None
-    return f"The difference is {result}: {_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}."
+    return f"{result}: {_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}."
 
 
 def _total(ask: Ask) -> Plan:
     a, b, result = yield from _both(ask, "for the total", "+")
     assert ask.noun2 is not None
-    return f"The total is {result}: {_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}."
+    return f"{result}: {_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}."
 
 
 def _backdrop(ask: Ask) -> Plan:
@@ -345,7 +346,7 @@ def _it_query(facet: str) -> Callable[[Ask], Plan]:
 
 def _it_where(ask: Ask) -> Plan:
     yield from ()
-    return _at(ask.it[0], ask.image, "It")
+    return _at(ask.it[0], ask.image, f"It is the {ask.it[0].label}")
 
 
 def _each(ask: Ask, verb: str, arguments: dict[str, Any]) -> Plan:
