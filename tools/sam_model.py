@@ -35,7 +35,8 @@ class SamConfig:
     decoder_mlp_dim: int = 2048
     iou_head_depth: int = 3
     iou_head_hidden_dim: int = 256
-    neck_upscale: int = 1  # of the encoder's neck: 2 gives masks of twice the resolution; published ones have 1
+    neck_upscale: int = 1  # 2 gives masks of twice the resolution (see sam_detail); published ones have 1
+    detail: int = 0  # channels of the short way for details (see sam_detail); published ones have none
 
     @classmethod
     def of_state(cls, state: State) -> Self:
@@ -72,9 +73,13 @@ def build_sam(config: SamConfig) -> Sam:
     """A SAM of this shape with fresh weights, on the CPU."""
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
+    from .sam_detail import DetailedEncoder
+
+    plain = config.neck_upscale == 1 and config.detail == 0
+    encoder = ImageEncoderViT if plain else partial(DetailedEncoder, config.neck_upscale, config.detail)
     side = config.image_size // config.patch_size * config.neck_upscale
-    sam = Sam(
-        image_encoder=ImageEncoderViT(
+    return Sam(
+        image_encoder=encoder(
             img_size=config.image_size,
             patch_size=config.patch_size,
             embed_dim=config.embed_dim,
@@ -105,24 +110,6 @@ def build_sam(config: SamConfig) -> Sam:
         ),
         pixel_mean=list(MEAN),
         pixel_std=list(STD),
-    )
-    if config.neck_upscale > 1:
-        sam.image_encoder.neck = _upscaling_neck(config)
-    return sam
-
-
-def _upscaling_neck(config: SamConfig) -> torch.nn.Sequential:
-    """A neck that makes several finer cells of each token, so that a small encoder draws fine edges cheaply."""
-    from segment_anything.modeling.common import LayerNorm2d
-
-    cells = config.neck_upscale**2
-    middle = config.embed_dim // cells
-    return torch.nn.Sequential(
-        torch.nn.Conv2d(config.embed_dim, middle * cells, 1, bias=False),
-        torch.nn.PixelShuffle(config.neck_upscale),
-        LayerNorm2d(middle),
-        torch.nn.Conv2d(middle, config.out_chans, 3, padding=1, bias=False),
-        LayerNorm2d(config.out_chans),
     )
 
 
