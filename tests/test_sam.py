@@ -162,6 +162,17 @@ def test_a_checkpoint_of_transformers_gives_the_same_masks(tmp_path: Path) -> No
     assert torch.allclose(quality[0], expected.iou_scores[0, 0], atol=1e-4)
 
 
+def test_a_folder_tells_its_shape_in_its_configuration(tmp_path: Path) -> None:
+    config = replace(TINY, neck_upscale=2, detail=4)
+    numbers = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    (tmp_path / "config.json").write_text(json.dumps({"saccade": numbers}))
+    save_file(build_sam(config).state_dict(), tmp_path / "model.safetensors")
+    sam = Sam.load(ModelSpec("file", str(tmp_path)), "cpu")
+    embedded = sam.embed(view_of(noise(1), "pic_1"))
+    assert embedded.features.shape == (1, 16, 16, 16)  # twice as fine as the 8 x 8 tokens
+    assert sam.predict([Segment(view_of(noise(1), "pic_1"), boxes=((5, 5, 30, 30),))])[0].masks.shape == (1, 60, 90)
+
+
 def test_what_is_no_sam_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file or folder"):
         Sam.load(ModelSpec("file", str(tmp_path / "none.pth")), "cpu")
