@@ -6,6 +6,7 @@ something (the message says what); 1 a fault of ours.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -18,6 +19,9 @@ from .errors import SaccadeError, UserError
 
 if TYPE_CHECKING:
     from .agent.agent import Agent
+
+INTERRUPTED = 130
+STOPPED = "Stopped. What was acknowledged is kept; `saccade chat --chat ID` and `saccade ask --chat ID` go on."
 
 app = typer.Typer(
     name="saccade",
@@ -36,7 +40,8 @@ app.add_typer(models, name="models")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 ProfileName = Annotated[
-    str, typer.Option("--profile", "-p", help="bundled, gpu, or the path of a TOML file of your own.")
+    str | None,
+    typer.Option("--profile", "-p", help="bundled, gpu, or the path of a TOML file of your own. [default: bundled]"),
 ]
 User = Annotated[
     str | None,
@@ -50,10 +55,17 @@ Controller = Annotated[
 ]
 
 
-def _agent(profile: str, controller: str | None) -> Agent:
+def _agent(profile: str | None, controller: str | None) -> Agent:
     from .agent.agent import Agent
 
     return Agent(profile=profile, controller=controller)
+
+
+def _profile(given: str | None) -> str:
+    """The profile that was named, or the one of the environment."""
+    from .settings import Settings
+
+    return given or Settings.from_environment().profile
 
 
 @app.command()
@@ -61,7 +73,7 @@ def ask(
     request: Annotated[str, typer.Argument(help="What you would like to know or have done, in plain words.")],
     images: Annotated[list[Path] | None, typer.Argument(help="Picture files: PNG, JPEG, WEBP, BMP, GIF, TIFF.")] = None,
     as_json: AsJson = False,
-    profile: ProfileName = "bundled",
+    profile: ProfileName = None,
     controller: Controller = None,
     chat: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
     user: User = None,
@@ -113,7 +125,7 @@ def _show_timings(agent: Agent, opening: float, loading: float, turn: float) -> 
 
 @app.command("chat")
 def converse(
-    profile: ProfileName = "bundled",
+    profile: ProfileName = None,
     controller: Controller = None,
     chat: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
     user: User = None,
@@ -128,11 +140,11 @@ def converse(
 
 
 @app.command()
-def doctor(as_json: AsJson = False, profile: ProfileName = "bundled") -> None:
+def doctor(as_json: AsJson = False, profile: ProfileName = None) -> None:
     """Say what this machine can run, which weights are there, and the command that mends what is missing."""
     from .tools.machine import examine
 
-    report = examine(profile)
+    report = examine(_profile(profile))
     if as_json:
         typer.echo(json.dumps(report))
     else:
@@ -149,22 +161,26 @@ def doctor(as_json: AsJson = False, profile: ProfileName = "bundled") -> None:
 def render(
     out: Annotated[Path, typer.Option(help="A folder for 0000.png, 0000.json, ...")],
     count: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=10**9, help="The same seed draws the same scenes.")] = 0,
     size: Annotated[int, typer.Option(min=64, max=2048, help="The picture's side in pixels.")] = 512,
 ) -> None:
     """Draw scenes with their exact truth: boxes, masks, captions, questions with answers."""
     from .scenes.export import export_scenes
 
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{str(out)!r} cannot be a folder for scenes: {error.strerror}.", kind="bad_out") from error
     export_scenes(count, seed, size, out)
     typer.echo(f"{count} scenes in {out}. Try: saccade ask 'What is in the picture?' {out / '0000.png'}")
 
 
 @models.command("list")
-def list_models(as_json: AsJson = False, profile: ProfileName = "bundled") -> None:
+def list_models(as_json: AsJson = False, profile: ProfileName = None) -> None:
     """List the models of a profile and whether their weights are on this machine."""
     from .tools.machine import examine
 
-    report = examine(profile)
+    report = examine(_profile(profile))
     if as_json:
         typer.echo(json.dumps({"models": report["models"]}))
     else:
@@ -185,12 +201,12 @@ def fetch(what: Annotated[str, typer.Argument(help="A profile, or one model as h
 
 
 @models.command()
-def verify(profile: ProfileName = "bundled") -> None:
+def verify(profile: ProfileName = None) -> None:
     """Compare the SHA-256 of every bundled weight file with its card."""
     from .settings import load_profile
     from .tools.weights import verify as check
 
-    chosen = load_profile(profile)
+    chosen = load_profile(_profile(profile))
     for role in chosen.models:
         spec = chosen.spec(role)
         if spec.scheme == "zoo":
@@ -225,13 +241,15 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
     card: Annotated[bool, typer.Option("--card", help="Write the figures into the bundled controller's card.")] = False,
-    profile: ProfileName = "bundled",
+    profile: ProfileName = None,
     controller: Controller = None,
 ) -> None:
     """Measure how good it is on held-out cases and print the tables, each beside its baseline."""
     from .evals.suites import run_suite, write_card
 
-    report = run_suite(suite, cases=cases, workers=workers, quiet=as_json, profile=profile, controller=controller)
+    report = run_suite(
+        suite, cases=cases, workers=workers, quiet=as_json, profile=_profile(profile), controller=controller
+    )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
@@ -252,14 +270,19 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every `SaccadeError` becomes a message and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no é gets a question mark, not a traceback
+            stream.reconfigure(errors="replace")
     try:
         code: Any = app(given, standalone_mode=False)
+        if code == INTERRUPTED:  # typer makes an exit code of a Ctrl-C
+            raise KeyboardInterrupt
     except UserError as error:
         code = _complain(error.kind, error.message, 2, as_json)
     except SaccadeError as error:
         code = _complain(error.kind, error.message, 1, as_json)
     except KeyboardInterrupt:
-        code = _complain("interrupted", "Stopped. What was acknowledged is kept.", 130, as_json)
+        code = _complain("interrupted", STOPPED, INTERRUPTED, as_json)
     except typer.Exit as done:
         code = done.exit_code
     except typer.exceptions.TyperException as error:
@@ -269,6 +292,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader went away, as in `saccade ask ... | head -1`
         sys.stderr.close()
         code = 0
+    except Exception as error:  # a fault of ours: a program that reads JSON is told too, and the traceback stays
+        if as_json:
+            message = f"A fault of Saccade: {type(error).__name__}: {error}. The traceback is on stderr."
+            _complain("fault", message, 1, as_json)
+        raise
     raise SystemExit(code or 0)
 
 

@@ -111,13 +111,13 @@ def load_profile(name: str) -> Profile:
 class Settings(BaseSettings):
     """What can be set, by keyword or as an environment variable `SACCADE_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="SACCADE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SACCADE_", env_ignore_empty=True, extra="ignore")
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("saccade")))
     profile: str = "bundled"
     controller: str | None = None  # a model spec that replaces the profile's controller
     sees: bool = False  # the controller can see, and is shown the pictures too (as with openai: vision models)
-    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     # CPU threads of one operation. One is fastest for small models, and on a machine whose cores are all taken a
     # second one makes them a hundred times slower (the threads wait for each other, spinning).
     threads: int = Field(default=1, ge=1)
@@ -127,6 +127,22 @@ class Settings(BaseSettings):
     max_megapixels: float = Field(default=64, gt=0)
     max_frames: int = Field(default=64, ge=1)
     look: Literal["again", "once"] = "again"  # "once" cuts regions from the first small look, for measuring
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """The settings as the environment has them.
+
+        Raises:
+            UserError: a variable holds what it cannot.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"SACCADE_{'_'.join(map(str, one['loc'])).upper()}={one['input']!r}: {one['msg']}"
+                for one in error.errors()
+            )
+            raise UserError(f"A setting in the environment does not fit. {wrong}.", kind="bad_setting") from error
 
     @cached_property
     def chosen(self) -> Profile:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
@@ -19,6 +21,23 @@ if TYPE_CHECKING:
     from .locks import TurnLock
 
 ME = "me"  # the user where none is named
+
+
+def check_user(user: str) -> None:
+    """Refuse a name that could be anybody's, or that cannot be stored. Raises UserError."""
+    if not user.strip() or user != user.encode("utf-8", "replace").decode("utf-8"):
+        raise UserError(f"{user!r} is no user: give a name that is not empty, in plain Unicode.", kind="bad_user")
+
+
+def check_folder(path: Path) -> None:
+    """Make the folder that results are to be written to, before any work is done. Raises UserError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{str(path)!r} cannot be the folder for results ({error.strerror}): name a folder that can be written.",
+            kind="bad_out",
+        ) from error
 
 
 class Agent:
@@ -62,7 +81,7 @@ class Agent:
             "device": device,
             "look": None if look_again is None else ("again" if look_again else "once"),
         }
-        base = settings or Settings()
+        base = settings or Settings.from_environment()
         changed = {name: value for name, value in given.items() if value is not None}
         self.settings = base.model_copy(update=changed)
         self.profile: Profile = self.settings.chosen
@@ -86,8 +105,12 @@ class Agent:
         from .chat import Chat
         from .order import OrderedWorkspace
 
-        owner = self._owner(id, user) if id else user or ME
-        chat = id or self.chats.new_id()
+        if user is not None:
+            check_user(user)
+        owner = self._owner(id, user) if id is not None else user or ME
+        chat = self.chats.new_id() if id is None else id
+        if out is not None:
+            check_folder(Path(out).expanduser())
         workspace = OrderedWorkspace(self.store, chat, owner)
         return Chat(self, workspace, self._turn_lock(chat), None if out is None else Path(out).expanduser())
 
@@ -149,10 +172,10 @@ class Agent:
         Raises:
             UserError: the controller's spec leads to nothing that can be loaded.
         """
-        _ = self.graph
         load = getattr(self.model, "load", None)  # a local model's; one behind an API has nothing to load
         if load is not None:
             load()
+        _ = self.graph
 
     @cached_property
     def chats(self) -> Chats:

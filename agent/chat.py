@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from ..errors import UserError
 from ..memory.decode import Source
 from ..tools.runner import ToolRunner
-from .events import Event, ReplyReady, TextDelta
+from .events import Event, Loading, ReplyReady, TextDelta
 from .evidence import draw_evidence
 from .locks import TurnLock
 from .loop import TurnCancelled, TurnContext, step_of, tool_message
@@ -151,15 +151,23 @@ class Chat:
         return worker
 
     def _turn(self, text: str, images: Any, emit: Callable[[Event], None] | None, cancelled: threading.Event) -> Reply:
-        if not text.strip():
+        # What cannot be stored as UTF-8 (halves of a character) becomes question marks.
+        text = text.strip().encode("utf-8", "replace").decode("utf-8")
+        if not text:
             raise UserError("The request is empty: say what you want to know.", kind="empty_request")
-        sources = [images] if isinstance(images, str | bytes | Path) or not isinstance(images, Sequence) else images
-        graph = self._agent.graph  # a controller that cannot be loaded is told before anything is written
+        one = isinstance(images, str | bytes | bytearray | Path) or not isinstance(images, Sequence)
+        sources: Sequence[Source] = [images] if one else images  # pyright: ignore[reportAssignmentType]
+        # Bad pictures and a controller that cannot be loaded are told before anything is written.
+        decoded = [self._workspace.store.decode(source) for source in sources]
+        if emit and not getattr(self._agent.model, "ready", True):
+            emit(Loading(f"controller {getattr(self._agent.model, 'spec', '')}"))
+        self._agent.warm_up()
+        graph = self._agent.graph
         with self._held():
             self._settle()
-            number, pictures = self._workspace.begin_turn(sources)
+            number, pictures = self._workspace.begin_turn(decoded)
             named = [(str(picture.handle), picture.size) for picture in pictures]
-            asked = HumanMessage(content=request_text(text.strip(), named))
+            asked = HumanMessage(content=request_text(text, named))
             turn = TurnContext(self._workspace, self._runner, number, emit, cancelled)
             messages = self._run(graph, {"messages": [asked]}, turn)
             self._settled = number
@@ -178,9 +186,15 @@ class Chat:
                 elif isinstance(data[0], AIMessageChunk | AIMessage) and data[0].text:
                     turn.emit(TextDelta(data[0].text))
             return messages
-        except (Exception, KeyboardInterrupt):
+        except (Exception, KeyboardInterrupt) as error:
             with contextlib.suppress(Exception):  # the first error is the one to tell
                 self._close_turn()
+            if type(error).__module__.partition(".")[0] in ("openai", "httpx", "langchain_openai"):
+                raise UserError(
+                    f"The controller {self._agent.profile.models.get('controller')} could not be asked: {error} "
+                    f"Check OPENAI_BASE_URL, OPENAI_API_KEY and that the server runs.",
+                    kind="controller_unreachable",
+                ) from error
             raise
 
     def _settle(self) -> Reply | None:

@@ -204,7 +204,8 @@ class _Loaded:
         # On a CPU half precision is several times slower than fp32.
         dtype = torch.float32 if device == "cpu" else "auto"
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer.model_max_length = int(1e9)  # conversations are shortened here, and need no warning
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
             )

@@ -9,6 +9,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from .messages import split_request, turn_start
 
+MOST_PICTURES = 8  # of turns that were left out: the newest are named, so that the line stays short
+
 
 def for_template(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
     """Messages as the `messages` of `apply_chat_template`, in the form that Hermes and Qwen templates read.
@@ -66,5 +68,6 @@ def _with_pictures(dropped: BaseMessage, kept: BaseMessage) -> BaseMessage:
     if not old:
         return kept
     new, words = split_request(kept.text)
-    named = ", ".join(part for part in (old, new) if part)
+    pictures = [part for line in (old, new) for part in line.split(", ") if part]
+    named = ", ".join(list(dict.fromkeys(pictures))[-MOST_PICTURES:])
     return HumanMessage(content=f"Pictures: {named}.\n{words}", id=kept.id)

@@ -30,7 +30,7 @@ def show_step(step: Step, console: Console) -> None:
     arguments = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in step.arguments.items())
     mark = "[green]✓[/]" if step.ok else "[yellow]![/]"
     console.print(
-        f"  {mark} [bold cyan]{step.tool}[/]({escape(arguments)}) [dim]{step.seconds:.2f} s[/]", highlight=False
+        f"  {mark} [bold cyan]{escape(step.tool)}[/]({escape(arguments)}) [dim]{step.seconds:.2f} s[/]", highlight=False
     )
     console.print(Padding(escape(step.observation), (0, 0, 0, 6)), style="dim", highlight=False)
 
@@ -38,6 +38,9 @@ def show_step(step: Step, console: Console) -> None:
 def show_reply(reply: Reply, console: Console) -> None:
     """Print the answer, then the paths of the pictures that were made and of the evidence."""
     console.print(f"[bold]{escape(reply.text)}[/]", highlight=False)
+    for warning in reply.warnings:
+        if warning not in reply.text:
+            console.print(f"  [yellow]warning[/]: {escape(warning)}", highlight=False)
     for picture in reply.images:
         console.print(
             f"  [magenta]{picture.handle}[/] {picture.kind}: {escape(str(picture.path))}",
@@ -76,11 +79,18 @@ def split_pictures(line: str) -> tuple[str, list[Path]]:
         words: Sequence[str] = shlex.split(line, posix=True)
     except ValueError:  # an apostrophe, as in "what's this?"
         words = line.split()
-    paths = [Path(word).expanduser() for word in words]
-    pictures = [path for path in paths if path.suffix.lower() in PICTURES]
+    paths = [_expanded(Path(word)) if Path(word).suffix.lower() in PICTURES else None for word in words]
+    pictures = [path for path in paths if path is not None]
     if not pictures:
         return line, []
-    return " ".join(word for word, path in zip(words, paths, strict=True) if path not in pictures), pictures
+    return " ".join(word for word, path in zip(words, paths, strict=True) if path is None), pictures
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # "~nobody/cat.png", where there is no such user
+        return path
 
 
 def converse(chat: Chat, console: Console) -> None:

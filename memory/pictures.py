@@ -35,6 +35,11 @@ class Kept:
     source: str | None
 
 
+def readable(name: str | None) -> str | None:
+    """A file's name as text that can be stored: bytes that are no UTF-8 become question marks."""
+    return None if name is None else name.encode("utf-8", "replace").decode("utf-8")
+
+
 class PictureStore:
     """Pictures under a home folder: `images/ab/<sha256>.png`, masks beside them, rows in the ledger.
 
@@ -78,8 +83,10 @@ class PictureStore:
             self.hold(db, kept, owner=owner, kind=kind, lineage=lineage)
         return self.get(kept.id, owner)
 
-    def decode(self, source: Source, kind: PictureKind = "given") -> Decoded:
-        """Decode under this store's limits; writes nothing."""
+    def decode(self, source: Source | Decoded, kind: PictureKind = "given") -> Decoded:
+        """Decode under this store's limits; writes nothing. What is decoded already is given back."""
+        if isinstance(source, Decoded):
+            return source
         return decode(source, self.limits, keep_alpha=kind != "given")
 
     def keep(self, decoded: Decoded) -> Kept:
@@ -109,7 +116,7 @@ class PictureStore:
             )
         db.execute(
             "INSERT OR IGNORE INTO holdings (owner, picture, kind, source, created, lineage) VALUES (?, ?, ?, ?, ?, ?)",
-            (owner, kept.id, kind, kept.source, now(), lineage_text(lineage)),
+            (owner, kept.id, kind, readable(kept.source), now(), lineage_text(lineage)),
         )
 
     def get(self, picture: str, owner: str) -> Picture:

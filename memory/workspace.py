@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ToolRetry
-from .decode import Source
+from .decode import Decoded, Source
 from .ledger import now
 from .pictures import Kept, PictureStore
 from .records import Call, Lineage, Picture, Recorded, Region, ToolResult
@@ -59,7 +59,7 @@ class LedgerWorkspace:
         rows = self._rows.read("SELECT turns FROM chats WHERE id = ?")
         return rows[0]["turns"] if rows else 0
 
-    def begin_turn(self, sources: Sequence[Source] = ()) -> tuple[int, list[Picture]]:
+    def begin_turn(self, sources: Sequence[Source | Decoded] = ()) -> tuple[int, list[Picture]]:
         """Begin the next turn with the pictures that the user gives in it: all of it, or nothing.
 
         Returns:
@@ -97,7 +97,7 @@ class LedgerWorkspace:
             numbers = [self._rows.take_handle(db, one, "given", lineage) for one in kept]
         return [self.picture(f"img_{number}") for number in numbers]
 
-    def _take_in(self, sources: Sequence[Source]) -> list[Kept]:
+    def _take_in(self, sources: Sequence[Source | Decoded]) -> list[Kept]:
         decoded = [self.store.decode(source) for source in sources]  # every refusal comes before any writing
         return [self.store.keep(one) for one in decoded]
 

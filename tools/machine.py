@@ -36,7 +36,7 @@ def examine(profile: str) -> dict[str, Any]:
     """
     chosen = load_profile(profile)
     models = [examine_model(role, chosen.spec(role)) for role in chosen.models]
-    home = Settings().home
+    home = Settings.from_environment().home
     return {
         "profile": chosen.name,
         "python": platform.python_version(),

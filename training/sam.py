@@ -50,7 +50,7 @@ def config_of(patch: int) -> SamConfig:
     return SamConfig(
         embed_dim=128, depth=6, num_heads=4, global_attn_indexes=(0, 1, 2, 3, 4, 5), image_size=SIDE, patch_size=patch,
         window_size=0, out_chans=56, mask_in_chans=4, decoder_depth=2, decoder_heads=4, decoder_mlp_dim=128,
-        iou_head_depth=2, iou_head_hidden_dim=64, neck_upscale=2, detail=16,
+        iou_head_depth=2, iou_head_hidden_dim=64, neck_upscale=2,
     )  # fmt: skip
 
 
