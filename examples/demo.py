@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
+
 from saccade import Agent
 from saccade.connectors.terminal import follow
 from saccade.scenes.render import render

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
+
 from saccade import Agent, Reply
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from PIL import Image
+
 from saccade import Agent, UserError
 from saccade.agent.loop import mend
 from saccade.agent.scripted import ScriptedController, call, calls

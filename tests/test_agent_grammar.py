@@ -6,12 +6,13 @@ import json
 
 import llguidance.hf
 import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
 from saccade.agent.grammar import GrammarCache, narrow, turn_grammar
 from saccade.agent.loop import tool_schemas
 from saccade.prompts.calls import CLOSE, OPEN, render_assistant
 from saccade.tools.registry import all_tools
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
 
 HANDLES = ["img_1", "img_2", "reg_1", "reg_12"]
 TOOLS = tool_schemas(all_tools(), lambda name: name, keep_handles=True)

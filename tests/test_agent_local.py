@@ -11,6 +11,9 @@ import torch
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from PIL import Image
 from pydantic import ValidationError
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
 from saccade import Agent
 from saccade.agent.controllers import load_controller
 from saccade.agent.local import LocalChatModel
@@ -20,8 +23,6 @@ from saccade.agent.transcript import for_template, shorten
 from saccade.errors import ExpertFailed, UserError
 from saccade.prompts.calls import CLOSE, OPEN
 from saccade.tools.registry import all_tools
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 TOOLS = tool_schemas(all_tools(), lambda name: name, keep_handles=True)
 HANDLES = ["img_1", "reg_1", "reg_2"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from saccade.agent.evidence import COLORS, annotate, draw_evidence, side_by_side
 from saccade.agent.reply import Reply, Step, cited_regions
 from saccade.memory.records import Picture, Region

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage
+
 from saccade import Agent
 from saccade.agent.scripted import ScriptedController, call, calls
 
@@ -181,6 +182,7 @@ def test_a_turn_cut_off_before_its_calls_is_gone_on_with(tmp_path, monkeypatch):
 
 def test_a_call_that_was_recorded_before_the_crash_is_not_done_twice(tmp_path, monkeypatch):
     from PIL import Image
+
     from saccade.tools.runner import ToolRunner
 
     run = ToolRunner.run

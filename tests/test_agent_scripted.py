@@ -6,6 +6,7 @@ import json
 
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+
 from saccade.agent.scripted import ScriptedController, call, calls, read_script
 from saccade.errors import UserError
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+
 from saccade import Agent, UserError
 from saccade.agent.events import Loading, ReplyReady, StepFinished, StepStarted, TextDelta
 from saccade.agent.scripted import ScriptedController, call, calls

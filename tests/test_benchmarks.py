@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from saccade.benchmarks import __main__ as command
 from saccade.benchmarks import agent_overhead, sam_prompts
 from saccade.scenes.render import render

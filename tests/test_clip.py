@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from saccade.errors import UserError
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene

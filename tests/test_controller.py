@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from saccade.prompts.calls import parse_assistant, render_assistant
 from saccade.settings import ZOO
 from saccade.training import controller

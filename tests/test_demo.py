@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import saccade
 from PIL import Image
+
+import saccade
 
 DEMO = Path(saccade.__file__).parent / "examples" / "demo.py"
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from saccade.errors import UserError
 from saccade.settings import ZOO, ModelSpec
 from saccade.tools.contracts import View

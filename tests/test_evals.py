@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from langchain_core.messages import ToolMessage
+
 from saccade.agent.messages import split_request, turn_start
 from saccade.agent.scripted import Call, ScriptedController
 from saccade.cli import main
@@ -295,6 +296,7 @@ def test_a_missing_model_is_told_before_the_first_case():
 
 def test_the_tables_show_the_report(capsys):
     from rich.console import Console
+
     from saccade.evals.tables import show_report
 
     cases = [outcome("a0", True, True, False, True), replace(outcome("a1", False, False), why="said 3, not [1]")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from saccade.agent.reply import Step
 from saccade.evals import judges
 from saccade.evals.bench import follows_plan, show

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
 from saccade.errors import UserError
 from saccade.memory.chats import Chats
 from saccade.memory.pictures import PictureStore

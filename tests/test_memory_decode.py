@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
+
 from saccade.errors import UserError
 from saccade.memory.decode import Limits, decode
 from saccade.memory.pictures import PictureStore

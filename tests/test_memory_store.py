@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from saccade.errors import UserError
 from saccade.memory.ledger import Ledger
 from saccade.memory.pictures import PictureStore

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from saccade.errors import ToolRetry, UserError
 from saccade.memory.pictures import PictureStore
 from saccade.memory.records import MaskDraft, PictureDraft, Recorded, RegionDraft, ToolResult

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 import saccade
 
 ROOT = Path(saccade.__file__).parent

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import skimage
+
 from saccade import Agent
 
 DATA = Path(skimage.__file__).parent / "data"

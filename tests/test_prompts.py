@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from saccade import prompts
 from saccade.errors import UserError
 from saccade.prompts.calls import parse_assistant, render_assistant, render_call

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import saccade
 from saccade.cli import app
 from saccade.evals import readme

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
+
 from saccade.errors import UserError
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
@@ -16,7 +18,6 @@ from saccade.tools.contracts import View
 from saccade.tools.requests import Segment
 from saccade.tools.sam import KEEP, Sam
 from saccade.tools.sam_model import SamConfig, build_sam, rename_published
-from safetensors.torch import save_file
 
 TINY = SamConfig(
     embed_dim=32, depth=3, num_heads=2, global_attn_indexes=(1,), image_size=64, patch_size=8, window_size=4,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from saccade.tools import sam_decoder
 from saccade.tools.contracts import View
 from saccade.tools.requests import Segment

@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from saccade.scenes import phrases
 from saccade.scenes.captions import captions, foil, full_caption, referring
 from saccade.scenes.forms import Listed, Placed, Related, Some, holds, truths

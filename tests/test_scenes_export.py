@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from saccade.scenes.export import encode_mask, export_scenes
 from saccade.scenes.programs import execute, from_json
 from saccade.scenes.render import render

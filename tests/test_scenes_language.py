@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from saccade.scenes.frames import FRAMES, HELD_OUT
 from saccade.scenes.grammar import word_question
 from saccade.scenes.programs import (

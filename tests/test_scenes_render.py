@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+
 from saccade.scenes.render import Rendered, draw, render, silhouette, tight_box
 from saccade.scenes.sample import sample_scene
 from saccade.scenes.scene import BACKDROPS, COLORS, HELD_OUT_PAIRS, MATERIALS, SHAPES, SIZES, Scene, Thing

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from rich.console import Console
+
 from saccade import Agent
 from saccade.agent.scripted import ScriptedController, call, calls
 from saccade.connectors.terminal import converse, split_pictures

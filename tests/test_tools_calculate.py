@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from saccade.errors import ToolRetry
 from saccade.tools.calculate import CalculateArguments, evaluate, number_text
 

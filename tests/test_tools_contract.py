@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+
 from saccade.errors import ToolRetry
 from saccade.memory.pictures import PictureStore
 from saccade.memory.records import RegionDraft, ToolResult

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from saccade.errors import ExpertFailed, UserError
 from saccade.settings import Profile
 from saccade.tools.contracts import Expert

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from saccade.errors import ExpertFailed, UserError
 from saccade.memory.pictures import PictureStore
 from saccade.memory.workspace import LedgerWorkspace

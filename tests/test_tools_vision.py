@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+
 from saccade.errors import ExpertFailed
 from saccade.memory.pictures import PictureStore
 from saccade.memory.workspace import LedgerWorkspace

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from saccade.errors import UserError
 from saccade.scenes.phrases import phrase_true
 from saccade.scenes.sample import sample_scene

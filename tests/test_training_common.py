@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from saccade.errors import UserError
 from saccade.tools.weights import load_state, verify
 from saccade.training.common import Budget, Card, Run, batches, choose, draw_curve, install, write_zoo

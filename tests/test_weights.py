@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from saccade import settings
 from saccade.errors import UserError
 from saccade.settings import ModelSpec
 from saccade.tools import weights
-from safetensors.torch import save_file
 
 
 @pytest.fixture
