@@ -21,8 +21,8 @@ PICTURES = {"desk.png": 559, "street.png": 318}  # names, and which scenes of th
 CONVERSATION = (
     ("A count", "How many umbrellas are there?", ("desk.png",)),
     ("Is there one?", "Is there a purple mug?", ()),
-    ("Where is it?", "Where is the car?", ()),
-    ("A cut-out", "Cut out the green bottle", ()),
+    ("Where is it?", "Where is the green bottle?", ()),
+    ("A cut-out", "Cut out the car", ()),
     ("Two tools", "What colour is the pyramid?", ()),
     ("A second look, at a region", "What is the small house made of?", ()),
     ("A follow-up", "Where is it?", ()),

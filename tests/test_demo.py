@@ -48,7 +48,7 @@ def test_the_pictures_asked_about_are_real_files(shown):
     [
         ("A count", ["find_objects", "There are 3 umbrellas"]),
         ("Is there one?", ["find_objects", "No, there is no purple mug"]),
-        ("Where is it?", ["find_objects", "reg_", "(136, "]),
+        ("Where is it?", ["find_objects", "reg_", "upper left"]),
         ("A cut-out", ["segment_objects", "crop_image", "cutout: "]),
         ("Two tools", ["find_objects", "classify_image", "brown"]),
         ("A second look, at a region", ["find_objects", 'size="small"', "classify_image", "rubber"]),
