@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from ..errors import UserError
 from .home import open_home
 from .ledger import BUSY, Ledger, now
 from .records import Conversation
@@ -97,8 +98,18 @@ class Chats:
                 place = str(open_home(self.home) / NAME)
                 os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
             db = sqlite3.connect(place, timeout=BUSY, check_same_thread=False)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute(f"PRAGMA synchronous={'FULL' if self.durable else 'OFF'}")
+            try:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute(f"PRAGMA synchronous={'FULL' if self.durable else 'OFF'}")
+            except sqlite3.DatabaseError as error:
+                db.close()
+                if isinstance(error, sqlite3.OperationalError):  # busy, or the disk: nothing is wrong with the file
+                    raise
+                raise UserError(
+                    f"{place!r} is damaged or holds no conversations of Saccade ({error}). Restore it from a backup, "
+                    f"or move it away: pictures and regions are kept elsewhere and stay.",
+                    kind="damaged_chats",
+                ) from error
             # Said here once more, for a process that had imported langgraph before us.
             saver = SqliteSaver(db, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
             saver.setup()

@@ -89,7 +89,7 @@ def test_a_bad_file_is_named_and_nothing_is_written(make, tmp_path, home, contro
     error = json.loads(out)["error"]
     assert code == 2
     assert path.name in error["message"]
-    assert not list(home.rglob("*.png"))
+    assert not home.exists(), "something was written"
     code, out, err = run(capsys, "ask", "What is this?", path, "--controller", controller)
     assert (code, err.strip()) == (2, error["message"])
 
@@ -115,7 +115,7 @@ def test_bad_arguments_exit_with_2_and_quote_the_value(arguments, kind, quoted, 
     if arguments[0] != "train":
         assert json.loads(out)["error"]["kind"] == kind
     assert quoted in out + err
-    assert not list(home.rglob("*.png"))
+    assert not home.exists(), "something was written"
 
 
 def test_a_zoo_file_with_a_wrong_hash_is_refused(tmp_path, home, capsys, monkeypatch):
@@ -179,3 +179,28 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(home, capsys, monkeypatch
     missing = [model for model in report["models"] if not model["there"]]
     assert missing
     assert all("saccade models fetch" in model["problem"] for model in missing)
+
+
+def test_doctor_is_not_content_with_a_profile_that_lacks_a_role(home, capsys, tmp_path):
+    profile = tmp_path / "mine.toml"
+    profile.write_text('[models]\ncontroller = "zoo:controller"\nclip = "zoo:clip"\n')
+    code, out, _ = run(capsys, "doctor", "--profile", profile, "--json")
+    report = json.loads(out)
+    assert code == 2
+    assert {model["role"] for model in report["models"] if not model["there"]} == {"detector", "sam"}
+
+
+def test_the_profile_of_the_environment_is_taken(home, capsys, monkeypatch):
+    monkeypatch.setenv("SACCADE_PROFILE", "nosuch")
+    code, _, err = run(capsys, "ask", "hello")
+    assert code == 2
+    assert "nosuch" in err
+
+
+def test_a_file_cannot_be_the_folder_for_results(tmp_path, home, controller, capsys):
+    taken = tmp_path / "taken"
+    taken.write_text("here I am")
+    code, out, _ = run(capsys, "ask", "hello", "--controller", controller, "--out", taken, "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["kind"] == "bad_out"
+    assert not home.exists()

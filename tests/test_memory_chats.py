@@ -160,3 +160,12 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path
             image.load()
     numbers = [int(handle[4:]) for handle in space.handles("region")]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_damaged_file_of_conversations_is_told_and_left_alone(tmp_path):
+    path = tmp_path / "chats.sqlite"
+    path.write_bytes(b"garbage, and more than a header's worth of it. " * 40)
+    with pytest.raises(UserError, match="damaged") as told:
+        Chats(tmp_path).checkpointer()
+    assert told.value.kind == "damaged_chats"
+    assert path.read_bytes().startswith(b"garbage")

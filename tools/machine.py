@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..settings import ModelSpec, Settings, load_profile
+from .registry import expert_roles
 from .weights import resolve
 
 PACKAGES = (
@@ -36,6 +37,10 @@ def examine(profile: str) -> dict[str, Any]:
     """
     chosen = load_profile(profile)
     models = [examine_model(role, chosen.spec(role)) for role in chosen.models]
+    for role in ("controller", *expert_roles()):
+        if role not in chosen.models:
+            problem = f"The profile {chosen.name!r} names no model for the role {role!r}: add one under [models]."
+            models.append({"role": role, "spec": "-", "there": False, "megabytes": None, "problem": problem})
     home = Settings.from_environment().home
     return {
         "profile": chosen.name,
