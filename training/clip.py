@@ -22,6 +22,7 @@ from ..tools.weights import sha256
 from .clip_known import KNOWN, fit
 from .clip_texts import LONGEST, SPECIAL, build_tokenizer, draw_captions, draw_phrases, encode, vocabulary
 from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, write_zoo
+from .descent import descend
 from .looks import NOTHING, PARTS, REACH, Store, draw_look
 
 BUDGETS = {
@@ -35,7 +36,6 @@ MORE_FROM = 0.714  # of the steps
 SMALL = 96  # px: crops are shown so small at first, which is nearly twice as fast
 SMALL_UNTIL = 0.443  # of the steps
 RATE = 2e-3
-WARM = 100  # steps
 SIDE = 128
 CELL = 16  # px: the dense heads name what each cell shows
 VALUES_OF = ((None, *SHAPES), (None, *COLORS), (None, *MATERIALS))  # what a patch may show
@@ -106,11 +106,6 @@ def optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
         torch.optim.Muon(matrices, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=rate / 2, betas=(0.9, 0.98), weight_decay=0.02),
     ]
-
-
-def shape_of_rate(step: int, steps: int) -> float:
-    """The share of the rate at a step: a short rise, then level, then down to nothing over the last 60 %."""
-    return min(1.0, (step + 1) / WARM, (steps - step) / (0.6 * steps) + 0.005)
 
 
 class Shown:
@@ -254,14 +249,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
             shown = Shown(store, plan.batch - wholes, wholes, side, rng, device)
             parts = losses_of(model, shown, tokenizer, random.Random(step))
             loss = sum(parts.values(), torch.zeros((), device=device))
-            for optimizer in both:
-                for group in optimizer.param_groups:
-                    group["lr"] = shape_of_rate(step, plan.steps) * group.setdefault("peak", group["lr"])
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in both:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            descend(loss, model, both, step, plan.steps)
             if step % 5 == 0:
                 run.log(loss=loss.item(), **{name: part.item() for name, part in parts.items()})
             if step and step % EARLY == 0:

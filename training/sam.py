@@ -25,6 +25,7 @@ from ..scenes.sample import sample_scene
 from ..scenes.splits import Split
 from ..tools.sam_model import SamConfig, build_sam
 from .common import Budget, Card, Run, batches, choose, draw_curve, write_zoo
+from .descent import descend
 from .looks import PICTURE, part_map
 
 BUDGETS = {
@@ -37,7 +38,6 @@ PROMPTS = 6  # a picture
 FINE = 64  # samples a side of the grid around a thing
 COARSE = 32  # cells a side, for the loss over the whole picture
 RATE = 2e-3
-WARM = 100  # steps
 EARLY = 300  # steps between usable versions
 
 
@@ -165,11 +165,6 @@ def optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
     ]
 
 
-def shape_of_rate(step: int, steps: int) -> float:
-    """The share of the rate at a step: a short rise, then level, then down to nothing over the last 60 %."""
-    return min(1.0, (step + 1) / WARM, (steps - step) / (0.6 * steps) + 0.005)
-
-
 def decode(sam: Any, features: torch.Tensor, prompts: list[Prompt]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
     """All prompts of one picture: (n, 4, 128, 128) logits, (n, 4) predicted IoU, and which prompt each row answers.
 
@@ -286,14 +281,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
                 _keep(store, next(drawn))
             parts = losses_of(model, store, plan, np.random.default_rng((2, step)))
             loss = sum(parts.values(), torch.zeros((), device=device))
-            for optimizer in both:
-                for group in optimizer.param_groups:
-                    group["lr"] = shape_of_rate(step, plan.steps) * group.setdefault("peak", group["lr"])
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in both:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            descend(loss, model, both, step, plan.steps)
             if step % 5 == 0:
                 run.log(loss=loss.item(), **{name: part.item() for name, part in parts.items()})
             if step and step % EARLY == 0:
