@@ -12,7 +12,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-PICTURES = re.compile(r"^Pictures: (.*)\.$")
+_NAMED = r"img_\d+ \(\d+ x \d+ px\)"
+# Ours alone: a person may well write "Pictures: ..." too.
+PICTURES = re.compile(rf"^Pictures: ({_NAMED}(?:, {_NAMED})*)\.$")
 
 
 def call_ids(messages: Sequence[BaseMessage], count: int) -> list[str]:

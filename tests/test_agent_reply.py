@@ -136,3 +136,21 @@ def test_an_empty_reply_has_null_evidence():
     assert Reply("Hello.").to_json() == {
         "text": "Hello.", "images": [], "regions": [], "evidence": None, "steps": [], "chat": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "named", "words"),
+    [
+        (
+            "Pictures: img_1 (64 x 48 px), img_2 (9 x 9 px).\nWhat is it?",
+            "img_1 (64 x 48 px), img_2 (9 x 9 px)",
+            "What is it?",
+        ),
+        ("Pictures: cats, dogs.\nWhich is it?", "", "Pictures: cats, dogs.\nWhich is it?"),
+        ("What is it?", "", "What is it?"),
+    ],
+)
+def test_only_our_own_line_of_pictures_is_taken_off(content, named, words):
+    from saccade.agent.messages import split_request
+
+    assert split_request(content) == (named, words)
