@@ -24,7 +24,7 @@ from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.splits import Split
 from ..tools.sam_model import SamConfig, build_sam
-from .common import Budget, Card, Run, batches, choose, draw_curve, write_zoo
+from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, write_zoo
 from .descent import descend
 from .looks import PICTURE, part_map
 
@@ -50,7 +50,7 @@ def config_of(patch: int) -> SamConfig:
     return SamConfig(
         embed_dim=128, depth=6, num_heads=4, global_attn_indexes=(0, 1, 2, 3, 4, 5), image_size=SIDE, patch_size=patch,
         window_size=0, out_chans=56, mask_in_chans=4, decoder_depth=2, decoder_heads=4, decoder_mlp_dim=128,
-        iou_head_depth=2, iou_head_hidden_dim=64, neck_upscale=2,
+        iou_head_depth=2, iou_head_hidden_dim=64, neck_upscale=2, detail=16,
     )  # fmt: skip
 
 
@@ -223,8 +223,10 @@ def losses_of(model: Trained, store: Store, plan: Budget, rng: np.random.Generat
     rows = np.sort(rng.integers(0, store.count, plan.batch))
     pixels = torch.from_numpy(store.images[rows]).to(device).permute(0, 3, 1, 2).float()
     tint = torch.from_numpy(rng.uniform(0.93, 1.07, (len(rows), 1, 1, 1)).astype(np.float32)).to(device)
-    features = model.sam.image_encoder(model.sam.preprocess((pixels * tint).clamp(0, 255)))
-    cells = model.cells(features)
+    with autocast(device.type):
+        features = model.sam.image_encoder(model.sam.preprocess((pixels * tint).clamp(0, 255)))
+        cells = model.cells(features)
+    features, cells = features.float(), cells.float()
     all_parts = torch.from_numpy(store.parts[rows]).to(device)
     covered = F.avg_pool2d((all_parts > 0).float()[:, None], PICTURE // cells.shape[-1])
     fine, coarse, honest = [], [], []
@@ -232,7 +234,9 @@ def losses_of(model: Trained, store: Store, plan: Budget, rng: np.random.Generat
         prompts = draw_prompts(store.parts[rows[i]], rng, PROMPTS)
         if not prompts:
             continue
-        logits, quality, order = decode(model.sam, features[i : i + 1], prompts)
+        with autocast(device.type):
+            logits, quality, order = decode(model.sam, features[i : i + 1], prompts)
+        logits, quality = logits.float(), quality.float()
         prompts = [prompts[at] for at in order]
         names = torch.tensor([prompt.thing for prompt in prompts], device=device)[:, None, None]
         grid = fine_grid(np.stack([prompt.box for prompt in prompts]), rng)
