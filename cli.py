@@ -196,8 +196,11 @@ def fetch(what: Annotated[str, typer.Argument(help="A profile, or one model as h
     """Download the published checkpoints of a profile (the one command that fetches from the network)."""
     from .tools.machine import fetch as download
 
-    for spec in download(what):
+    fetched = download(what)
+    for spec in fetched:
         typer.echo(f"{spec} is here")
+    if not fetched:
+        typer.echo(f"The profile {what!r} names no model of the hub: there is nothing to download.")
 
 
 @models.command()
@@ -212,6 +215,8 @@ def verify(profile: ProfileName = None) -> None:
         if spec.scheme == "zoo":
             check(spec.path)
             typer.echo(f"{role:12} {spec}: as its card says")
+        else:
+            typer.echo(f"{role:12} {spec}: not bundled, nothing to compare it with")
 
 
 @app.command()

@@ -83,6 +83,8 @@ class Agent:
         }
         base = settings or Settings.from_environment()
         changed = {name: value for name, value in given.items() if value is not None}
+        # Absolute: paths in replies stay right wherever the process goes from here.
+        changed["home"] = Path(changed.get("home", base.home)).expanduser().absolute()
         self.settings = base.model_copy(update=changed)
         self.profile: Profile = self.settings.chosen
         self._given_model = None if isinstance(controller, str) else controller
@@ -192,22 +194,41 @@ class Agent:
                 return self.__dict__["graph"]
             return self._build()
 
-    def _build(self) -> Any:
-        from .. import prompts
-        from .loop import TurnRules, build_graph, tool_schemas
+    def check_fits(self, request: str) -> None:
+        """Refuse a request that the controller cannot take in even by itself. Raises UserError."""
+        check = getattr(self.model, "check_fits", None)  # a local model's; a server answers for itself
+        if check is not None:
+            check(request, self._schemas, self._system)
 
-        ours = getattr(self.model, "_llm_type", "") == "saccade-local"
+    @property
+    def _ours(self) -> bool:
+        return getattr(self.model, "_llm_type", "") == "saccade-local"
+
+    @cached_property
+    def _schemas(self) -> list[dict[str, Any]]:
+        from .. import prompts
+        from .loop import tool_schemas
+
+        return tool_schemas(self.tools, lambda name: prompts.load(f"tools/{name}"), keep_handles=self._ours)
+
+    @cached_property
+    def _system(self) -> str | None:
+        from .. import prompts
+
+        # The bundled controller was trained without a system message: what it says it learned from traces.
+        bundled = self._spec is not None and self._spec.scheme == "zoo"
+        return None if bundled else prompts.load("system")
+
+    def _build(self) -> Any:
+        from .loop import TurnRules, build_graph
+
         rules = TurnRules(
             max_steps=self.settings.max_steps,
             max_repeats=self.settings.max_repeats,
             sees=self.settings.sees,
-            takes_handles=ours,
+            takes_handles=self._ours,
         )
-        schemas = tool_schemas(self.tools, lambda name: prompts.load(f"tools/{name}"), keep_handles=ours)
-        # The bundled controller was trained without a system message: what it says it learned from traces.
-        bundled = self._spec is not None and self._spec.scheme == "zoo"
-        system = None if bundled else prompts.load("system")
-        return build_graph(self.model, schemas, rules, self.chats.checkpointer(), system)
+        return build_graph(self.model, self._schemas, rules, self.chats.checkpointer(), self._system)
 
     def _owner(self, chat: str, user: str | None) -> str:
         from ..memory.rows import unknown_chat
@@ -223,6 +244,6 @@ class Agent:
         with self._lock:
             lock = self._turn_locks.get(chat)
             if lock is None:
-                path = Path(self.settings.home).expanduser() / "locks" / f"{chat}.lock"
+                path = self.settings.home / "locks" / f"{chat}.lock"
                 lock = self._turn_locks[chat] = TurnLock(path)
             return lock

@@ -8,7 +8,7 @@ import contextvars
 import dataclasses
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from ..errors import UserError
 from ..memory.decode import Source
 from ..tools.runner import ToolRunner
+from .copies import export
 from .events import Event, Loading, ReplyReady, TextDelta
 from .evidence import draw_evidence
 from .locks import TurnLock
@@ -25,6 +26,7 @@ from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import request_text, split_request, turn_start, unanswered
 from .order import OrderedWorkspace
 from .reply import Reply, Step, cited_regions
+from .request import checked_request, several
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -64,6 +66,11 @@ class Chat:
         return self._workspace.owner
 
     @property
+    def begun(self) -> bool:
+        """Whether anything was said yet; a conversation of which nothing was said is not kept."""
+        return self._workspace.turn > 0
+
+    @property
     def history(self) -> list[tuple[str, str]]:
         """What was said, oldest first: ("user" or "agent", text)."""
         said: list[tuple[str, str]] = []
@@ -74,7 +81,7 @@ class Chat:
                 said.append(("agent", message.text))
         return said
 
-    def send(self, text: str, images: Sequence[Source] | Source = ()) -> Reply:
+    def send(self, text: str, images: Iterable[Source] | Source | None = ()) -> Reply:
         """Ask, and wait for the reply.
 
         Args:
@@ -82,12 +89,12 @@ class Chat:
             images: pictures that come with it: paths, bytes or Pillow images. All are taken in, or none.
 
         Raises:
-            UserError: the request is empty (kind "empty_request"), a picture cannot be taken in, or the
-                controller cannot be loaded; nothing was written then.
+            UserError: the request is empty (kind "empty_request") or longer than the controller can take, a
+                picture cannot be taken in, or the controller cannot be loaded; nothing was written then.
         """
         return self._turn(text, images, None, threading.Event())
 
-    def stream(self, text: str, images: Sequence[Source] | Source = ()) -> Iterator[Event]:
+    def stream(self, text: str, images: Iterable[Source] | Source | None = ()) -> Iterator[Event]:
         """Ask, and follow the turn as it happens; the last event is `ReplyReady`.
 
         Closing the iterator early (a `break`) cancels the turn: what was done stays, the rest is not done.
@@ -105,7 +112,7 @@ class Chat:
             cancelled.set()
             worker.join()
 
-    async def astream(self, text: str, images: Sequence[Source] | Source = ()) -> AsyncIterator[Event]:
+    async def astream(self, text: str, images: Iterable[Source] | Source | None = ()) -> AsyncIterator[Event]:
         """As `stream`, for asyncio; the turn itself runs in a thread. Cancelling the task cancels the turn."""
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Any] = asyncio.Queue()
@@ -151,16 +158,15 @@ class Chat:
         return worker
 
     def _turn(self, text: str, images: Any, emit: Callable[[Event], None] | None, cancelled: threading.Event) -> Reply:
-        # What cannot be stored as UTF-8 (halves of a character) becomes question marks.
-        text = text.strip().encode("utf-8", "replace").decode("utf-8")
-        if not text:
-            raise UserError("The request is empty: say what you want to know.", kind="empty_request")
-        one = isinstance(images, str | bytes | bytearray | Path) or not isinstance(images, Sequence)
-        sources: Sequence[Source] = [images] if one else images  # pyright: ignore[reportAssignmentType]
-        # Bad pictures and a controller that cannot be loaded are told before anything is written.
-        decoded = [self._workspace.store.decode(source) for source in sources]
+        text = checked_request(text)
+        # Bad pictures, a controller that cannot be loaded and a request that does not fit into it are told before
+        # anything is written.
+        decoded = [self._workspace.store.decode(source) for source in several(images)]
         if emit and not getattr(self._agent.model, "ready", True):
             emit(Loading(f"controller {getattr(self._agent.model, 'spec', '')}"))
+        # Handles are given with the turn; the longest ones stand for them here.
+        longest = [(f"img_{9999 - place}", one.image.size) for place, one in enumerate(decoded)]
+        self._agent.check_fits(request_text(text, longest))
         self._agent.warm_up()
         graph = self._agent.graph
         with self._held():
@@ -261,22 +267,15 @@ class Chat:
             cited_regions(text, self._workspace.handles("region"), self._workspace.region) if "reg_" in text else ()
         )
         images = tuple(self._workspace.pictures_of_turn(number)) if made else ()
-        evidence = draw_evidence(self._workspace, regions, self._place(number)) if regions else None
+        place = self._agent.settings.home / "evidence" / self.id / f"evidence_{number}.png"
+        evidence = draw_evidence(self._workspace, regions, place) if regions else None
         if self._out is not None:
-            images = tuple(_export(picture, self._out) for picture in images)
+            images = tuple(
+                dataclasses.replace(picture, path=export(picture.path, self._out, f"{picture.handle}.png"))
+                for picture in images
+            )
+            evidence = evidence and export(evidence, self._out, evidence.name)
         return Reply(text, images, regions, evidence, tuple(steps), self.id, tuple(dict.fromkeys(warnings)))
-
-    def _place(self, number: int) -> Path:
-        if self._out is not None:
-            return self._out / f"evidence_{number}.png"
-        return Path(self._agent.settings.home).expanduser() / "evidence" / self.id / f"turn_{number}.png"
-
-
-def _export(picture: Any, folder: Path) -> Any:
-    folder.mkdir(parents=True, exist_ok=True)
-    copy = folder / f"{picture.handle}.png"
-    copy.write_bytes(picture.path.read_bytes())
-    return dataclasses.replace(picture, path=copy)
 
 
 __all__ = ["Chat", "TurnCancelled"]

@@ -10,12 +10,12 @@ unchanged beginning are kept from call to call.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -41,7 +41,8 @@ class LocalChatModel(BaseChatModel):
         max_context: prompt tokens; None takes what the model was made for.
 
     Tools are bound as with any chat model; `handles=[...]` (a keyword of `bind_tools` or `invoke`)
-    are the handles that calls may name. The weights load at the first use.
+    are the handles that calls may name, and `check=...` is called between tokens and may raise to stop the
+    model. The weights load at the first use.
     """
 
     spec: str
@@ -80,6 +81,21 @@ class LocalChatModel(BaseChatModel):
         if self._loaded is None:
             self._loaded = _Loaded.open(ModelSpec.parse(self.spec), self.device, self.threads)
         return self._loaded
+
+    def check_fits(self, request: str, tools: Sequence[dict[str, Any]], system: str | None = None) -> None:
+        """See whether a request could be answered at all: it, the system message and the tools within the context.
+
+        Raises:
+            UserError: it is too long.
+        """
+        told: list[BaseMessage] = [SystemMessage(system)] if system else []
+        with self._lock:
+            loaded = self._load()
+            loaded.prompt([*told, HumanMessage(request)], list(tools), self._limit(loaded))
+
+    def _limit(self, loaded: _Loaded) -> int:
+        """How many tokens a prompt may have, so that there is room for an answer."""
+        return (self.max_context or loaded.context) - min(self.max_tokens, loaded.context // 4)
 
     def bind_tools(self, tools: Sequence[Any], *, tool_choice: Any = None, **kwargs: Any) -> Runnable[Any, AIMessage]:
         """Offer tools; what is written then fits their schemas. `tool_choice` is left to the model."""
@@ -149,16 +165,18 @@ class LocalChatModel(BaseChatModel):
         *,
         tools: Sequence[dict[str, Any]] = (),
         handles: Sequence[str] = (),
+        check: Callable[[], None] = lambda: None,
         **_: Any,
     ) -> Iterator[tuple[str, Any]]:
         """Pieces of the assistant's text as they are decided, the last one with the count of tokens."""
         with self._lock:
             loaded = self._load()
-            limit = (self.max_context or loaded.context) - min(self.max_tokens, loaded.context // 4)
-            prompt = loaded.prompt(messages, list(tools), limit)
+            prompt = loaded.prompt(messages, list(tools), self._limit(loaded))
             matcher = loaded.grammars.matcher(tools, handles, self.max_text)
             most = min(self.max_tokens, (self.max_context or loaded.context) - len(prompt))
-            yield from loaded.decode(prompt, matcher, most, stop or [])
+            for piece in loaded.decode(prompt, matcher, most, stop or []):
+                check()  # between two tokens, so that whoever stops a turn need not wait for the rest of it
+                yield piece
 
 
 class _Loaded:
@@ -233,7 +251,7 @@ class _Loaded:
             if shorter is None:
                 raise UserError(
                     f"The request is too long for the controller: {len(tokens)} tokens, and {limit} fit. "
-                    "Say it in fewer words, or use a controller with a longer context.",
+                    "Say it in fewer words, send fewer pictures at once, or use a controller with a longer context.",
                     kind="context_too_long",
                 )
             kept = shorter

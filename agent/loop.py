@@ -99,7 +99,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         if last:
             changes["tools"] = []
         elif self.takes_handles:
-            changes["model_settings"] = {"handles": turn.workspace.handles()}
+            changes["model_settings"] = {"handles": turn.workspace.handles(), "check": turn.check}
         if self.sees:
             changes["messages"] = show_pictures(messages, turn.workspace)
         if turn.emit and not getattr(request.model, "ready", True):

@@ -101,7 +101,8 @@ def converse(chat: Chat, console: Console) -> None:
         try:
             line = console.input("[bold green]> [/]").strip()
         except (EOFError, KeyboardInterrupt):
-            console.print(f"\n[dim]Kept. Go on with: saccade chat --chat {chat.id}[/]")
+            kept = f"Kept. Go on with: saccade chat --chat {chat.id}" if chat.begun else "Nothing was said."
+            console.print(f"\n[dim]{kept}[/]")
             return
         if line in {"/quit", "/exit"}:
             return

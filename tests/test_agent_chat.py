@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from PIL import Image
 
 from saccade import Agent, UserError
+from saccade.agent.copies import export
 from saccade.agent.loop import mend
 from saccade.agent.scripted import ScriptedController, call, calls
 from saccade.errors import ExpertFailed
@@ -349,6 +350,48 @@ def test_out_gets_copies_of_what_the_reply_shows(agents, tmp_path):
     assert reply.images[0].path == tmp_path / "out" / "img_2.png"
     assert reply.images[0].path.is_file()
     assert reply.evidence.parent == tmp_path / "out"
+
+
+def test_conversations_that_share_a_folder_for_results_leave_each_others_alone(agents, tmp_path):
+    agent = agents([RED, call("crop_image", image="reg_1"), "A: img_2 from reg_1."] * 2)
+    first = agent.chat(out=tmp_path / "out").send("Crop", images=[RENDERED.image])
+    kept = first.images[0].path.read_bytes(), first.evidence.read_bytes()
+    other = RENDERED.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    agent.experts.lookup = lambda _: (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
+    second = agent.chat(out=tmp_path / "out").send("Crop", images=[other])
+    assert second.images[0].path == tmp_path / "out" / "img_2-2.png"
+    assert (first.images[0].path.read_bytes(), first.evidence.read_bytes()) == kept
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_the_same_result_is_copied_once(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    assert [export(tmp_path / "a.png", tmp_path / "out", "b.png").name for _ in range(2)] == ["b.png", "b.png"]
+
+
+def test_paths_in_a_reply_are_absolute_though_the_home_was_given_relatively(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Agent(controller=ScriptedController([RED, "reg_1."]), home="home", experts=truth()) as agent:
+        reply = agent.chat().send("Where?", images=[RENDERED.image])
+    assert reply.evidence.is_relative_to(tmp_path / "home")
+
+
+@pytest.mark.parametrize("text", [None, 7, b"How many?"])
+def test_a_request_that_is_no_text_is_refused(agents, tmp_path, text):
+    with pytest.raises(UserError, match=type(text).__name__) as caught:
+        agents(["a"]).chat().send(text)
+    assert caught.value.kind == "bad_request"
+    assert not (tmp_path / "home").exists()
+
+
+def test_pictures_may_come_from_a_generator_and_an_array_is_told_to_be_none(agents):
+    chat = agents(["a", "b"]).chat()
+    chat.send("Look", images=(Image.new("RGB", (n, 8)) for n in (8, 9)))
+    assert chat.send("Look", images=None).text == "b"
+    assert [chat._workspace.picture(f"img_{n}").width for n in (1, 2)] == [8, 9]
+    with pytest.raises(UserError, match="Pillow") as caught:
+        chat.send("Look", images=np.zeros((8, 8, 3), np.uint8))
+    assert caught.value.kind == "bad_source"
 
 
 def test_a_broken_call_of_a_server_becomes_one_that_can_be_answered():

@@ -197,6 +197,33 @@ def test_a_conversation_that_is_too_long_loses_its_oldest_turns(spec):
     assert caught.value.kind == "context_too_long"
 
 
+def test_a_request_over_the_context_is_refused_before_anything_is_written(spec, tmp_path):
+    with Agent(controller=spec, home=tmp_path / "home", device="cpu", experts=NoExperts()) as agent:
+        agent.model.max_context = 400
+        with pytest.raises(UserError, match="fewer words") as caught:
+            agent.chat().send("word " * 900)
+        assert caught.value.kind == "context_too_long"
+        with pytest.raises(UserError, match="fewer pictures"):
+            agent.chat().send("What?", images=[Image.new("RGB", (8 + n, 8)) for n in range(60)])
+    assert not (tmp_path / "home").exists()
+
+
+def test_whoever_stops_a_turn_need_not_wait_for_the_rest_of_it(model):
+    """The check is called between tokens, and what it raises ends the decoding; the model goes on being usable."""
+    whole = model.invoke([HumanMessage("Go")])
+    left = [2]
+
+    def check():
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.invoke([HumanMessage("Go")], check=check)
+    assert whole.usage_metadata["output_tokens"] > 3
+    assert model.invoke([HumanMessage("Go")]).text == whole.text
+
+
 def test_shortening_keeps_the_system_message_the_pictures_and_whole_steps():
     call = {"name": "f", "args": {}, "id": "call_1", "type": "tool_call"}
     talk = [

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from saccade.cli import main
+from saccade.settings import load_profile
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
@@ -106,13 +107,14 @@ def test_a_bad_file_is_named_and_nothing_is_written(make, tmp_path, home, contro
         (["ask", "hello", "--chat", "chat_000000000000"], "unknown_chat", "chat_000000000000"),
         (["ask"], "usage", "request"),
         (["train", "nosuch"], "unknown_recipe", "nosuch"),
+        (["models", "fetch", "zoo:clip"], "nothing_to_fetch", "zoo:clip"),
     ],
 )
 def test_bad_arguments_exit_with_2_and_quote_the_value(arguments, kind, quoted, home, capsys):
-    json_arguments = [*arguments, "--json"] if arguments[0] != "train" else arguments
-    code, out, err = run(capsys, *json_arguments)
+    speaks_json = arguments[0] not in {"train", "models"}
+    code, out, err = run(capsys, *arguments, *(["--json"] if speaks_json else []))
     assert code == 2
-    if arguments[0] != "train":
+    if speaks_json:
         assert json.loads(out)["error"]["kind"] == kind
     assert quoted in out + err
     assert not home.exists(), "something was written"
@@ -188,6 +190,14 @@ def test_doctor_is_not_content_with_a_profile_that_lacks_a_role(home, capsys, tm
     report = json.loads(out)
     assert code == 2
     assert {model["role"] for model in report["models"] if not model["there"]} == {"detector", "sam"}
+
+
+def test_models_that_are_not_ours_are_told_apart_and_nothing_to_fetch_is_said(home, capsys):
+    code, out, _ = run(capsys, "models", "verify", "--profile", "gpu")
+    assert (code, out.count("not bundled")) == (0, len(load_profile("gpu").models))
+    code, out, _ = run(capsys, "models", "fetch", "bundled")
+    assert code == 0
+    assert "nothing to download" in out
 
 
 def test_the_profile_of_the_environment_is_taken(home, capsys, monkeypatch):

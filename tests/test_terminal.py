@@ -62,7 +62,10 @@ def test_a_conversation_shows_every_step_and_goes_on_after_an_error(tmp_path):
 
 
 def test_ctrl_d_says_how_to_go_on(tmp_path):
-    with Agent(controller=ScriptedController([]), home=tmp_path / "home") as agent:
-        chat, console = agent.chat(), Typist([])
-        converse(chat, console)
-        assert f"saccade chat --chat {chat.id}" in console.shown
+    with Agent(controller=ScriptedController(["Good day."]), home=tmp_path / "home") as agent:
+        chat = agent.chat()
+        left_at_once, later = Typist([]), Typist(["hello"])
+        converse(chat, left_at_once)
+        assert "Nothing was said" in left_at_once.shown
+        converse(chat, later)
+        assert f"saccade chat --chat {chat.id}" in later.shown

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..settings import ModelSpec, Settings, load_profile
+from ..settings import SCHEMES, ModelSpec, Settings, load_profile
 from .registry import expert_roles
 from .weights import resolve
 
@@ -79,12 +79,14 @@ def fetch(what: str) -> list[ModelSpec]:
     Raises:
         UserError: no such profile, or the hub cannot be reached or refuses.
     """
-    specs = (
-        [ModelSpec.parse(what)]
-        if what.startswith("hf:")
-        else [*map(ModelSpec.parse, load_profile(what).models.values())]
-    )
-    wanted = [spec for spec in specs if spec.scheme == "hf"]
+    scheme, colon, _ = what.partition(":")
+    if colon and scheme in SCHEMES and scheme != "hf":
+        raise UserError(
+            f"{what!r} has nothing to download: only hf: models come from the network. See: saccade models list",
+            kind="nothing_to_fetch",
+        )
+    named = [what] if scheme == "hf" else list(load_profile(what).models.values())
+    wanted = [spec for spec in map(ModelSpec.parse, named) if spec.scheme == "hf"]
     # The hub's client reads this when it is imported; a fetch is the one time when we are to go online.
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import snapshot_download
