@@ -269,6 +269,9 @@ def test_the_bundled_detector_finds_what_held_out_scenes_hold() -> None:
         assert figures[part]["recall"] >= 0.95
         assert figures[part]["map50_95"] >= 0.7
         assert figures[part]["blind_recall"] < 0.1
+    assert figures["signs"]["precision"] >= 0.95
+    assert figures["signs"]["recall"] >= 0.95
+    assert figures["signs"]["blind_recall"] < 0.1
     assert figures["windows"]["recall"] >= 0.8
     assert figures["regions"]["recall"] >= 0.93
 
@@ -281,6 +284,24 @@ def test_the_bundled_detector_is_small_and_sees_nothing_on_a_blank_picture() -> 
     for grey in (0, 114, 200, 255):
         (found,) = yolo.find([Image.new("RGB", (512, 384), (grey, grey, grey))])
         assert len(found[0]) == 0
+
+
+def test_signs_are_a_class_of_their_own_after_the_things() -> None:
+    from saccade.scenes.sample import sample_scene
+    from saccade.training.detector import NAMES, SIGN, truth
+
+    assert NAMES[SIGN] == "sign"
+    worded = 0
+    for seed in range(6):
+        scene = sample_scene(seed, "val")
+        _, boxes, classes = truth(seed, "val")
+        words = sum(thing.word is not None for thing in scene.things)
+        assert (classes != SIGN).sum() == len(scene.things)
+        assert classes.tolist()[len(scene.things) :] == [SIGN] * words
+        assert boxes.dtype == np.float32
+        assert ((boxes >= 0) & (boxes <= 512)).all()
+        worded += words
+    assert worded
 
 
 @needs_zoo

@@ -66,11 +66,11 @@ def decode_boxes(model: Sam, features: torch.Tensor, boxes: torch.Tensor) -> tup
         changed = space[0, : len(mine)], space[1, : len(mine)]  # (b, k, c) cells, and the same with positions
         _cells_look(first, seen, mine, (cells, placed), position, changed)
         for layer in rest:
-            seen = _tokens_talk(layer, seen, mine)
-            seen = _tokens_look(layer.cross_attn_token_to_image, layer.norm2, seen, mine, *changed)
+            seen = tokens_talk(layer, seen, mine)
+            seen = tokens_look(layer.cross_attn_token_to_image, layer.norm2, seen, mine, *changed)
             seen = layer.norm3(seen + layer.mlp(seen))
             _cells_look(layer, seen, mine, changed, position, changed)
-        seen = _tokens_look(last, norm, seen[:, needed], mine[:, needed], *changed)
+        seen = tokens_look(last, norm, seen[:, needed], mine[:, needed], *changed)
         kernel = decoder.output_hypernetworks_mlps[0](seen[:, MASK])  # (b, c // 8)
         logits.append(_upscale(decoder.output_upscaling, changed[0], kernel, side))
         quality.append(decoder.iou_prediction_head(seen[:, QUALITY])[:, :1])
@@ -82,7 +82,7 @@ def _cells(maps: torch.Tensor) -> torch.Tensor:
     return maps.flatten(2).transpose(1, 2).contiguous()
 
 
-def _tokens_talk(layer: Any, tokens: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+def tokens_talk(layer: Any, tokens: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
     """Self-attention among a box's tokens: (n, t, c)."""
     if layer.skip_first_layer_pe:
         return layer.norm1(layer.self_attn(q=tokens, k=tokens, v=tokens))
@@ -95,28 +95,28 @@ def _first_tokens(layer: Any, prompt: torch.Tensor, cells: torch.Tensor, placed:
 
     Tokens look at cells each for itself, so those of all boxes pass as the tokens of one: (n, t, c).
     """
-    tokens = _tokens_talk(layer, prompt, prompt)
+    tokens = tokens_talk(layer, prompt, prompt)
     asked = (tokens + prompt).flatten(0, 1)[None]  # (1, n * t, c)
     answer = layer.cross_attn_token_to_image(q=asked, k=placed, v=cells)
     tokens = layer.norm2(tokens + answer.view_as(tokens))
     return layer.norm3(tokens + layer.mlp(tokens))
 
 
-def _tokens_look(
+def tokens_look(
     attention: Any, norm: Any, tokens: torch.Tensor, prompt: torch.Tensor, cells: torch.Tensor, placed: torch.Tensor
 ) -> torch.Tensor:
     """Tokens attend to their box's own cells: (b, t, c), normed.
 
     The bias of the keys adds the same number to all scores of a token, so softmax does not see it.
     """
-    heads = attention.num_heads
-    queries = _heads(attention.q_proj(tokens + prompt), heads)  # (b, h, t, d)
+    count = attention.num_heads
+    queries = heads(attention.q_proj(tokens + prompt), count)  # (b, h, t, d)
     size = queries.shape[-1]
-    keys = attention.k_proj.weight.unflatten(0, (heads, size))  # (h, d, c)
+    keys = attention.k_proj.weight.unflatten(0, (count, size))  # (h, d, c)
     folded = (queries * size**-0.5) @ keys  # (b, h, t, c)
     weights = (folded.flatten(1, 2) @ placed.transpose(1, 2)).softmax(-1)  # (b, h * t, k)
-    values = attention.v_proj.weight.unflatten(0, (heads, size)).transpose(1, 2)  # (h, c, d)
-    found = (weights @ cells).unflatten(1, (heads, -1)) @ values  # (b, h, t, d)
+    values = attention.v_proj.weight.unflatten(0, (count, size)).transpose(1, 2)  # (h, c, d)
+    found = (weights @ cells).unflatten(1, (count, -1)) @ values  # (b, h, t, d)
     found = found.transpose(1, 2).flatten(2) + attention.v_proj.bias  # weights add up to 1: so does the bias
     return norm(tokens + attention.out_proj(found))
 
@@ -140,21 +140,21 @@ def _cells_look(
         after: where both are written, (b, k, c) each; it may be `before`, as no cell looks at another.
     """
     attention = layer.cross_attn_image_to_token
-    heads = attention.num_heads
-    keys = _heads(attention.k_proj(tokens + prompt), heads)  # (b, h, t, d)
+    count = attention.num_heads
+    keys = heads(attention.k_proj(tokens + prompt), count)  # (b, h, t, d)
     size = keys.shape[-1]
     keys = keys * size**-0.5
-    queries = attention.q_proj.weight.unflatten(0, (heads, size))  # (h, d, c)
+    queries = attention.q_proj.weight.unflatten(0, (count, size))  # (h, d, c)
     folded = (keys @ queries).flatten(1, 2)  # (b, h * t, c)
-    constant = (keys @ attention.q_proj.bias.view(heads, size, 1)).flatten(1, 2)  # (b, h * t, 1)
-    values = _heads(attention.v_proj(tokens), heads)  # (b, h, t, d)
-    out = attention.out_proj.weight.unflatten(1, (heads, size)).permute(1, 2, 0)  # (h, d, c)
+    constant = (keys @ attention.q_proj.bias.view(count, size, 1)).flatten(1, 2)  # (b, h * t, 1)
+    values = heads(attention.v_proj(tokens), count)  # (b, h, t, d)
+    out = attention.out_proj.weight.unflatten(1, (count, size)).permute(1, 2, 0)  # (h, d, c)
     # Every head's weights add up to 1, so that a share of the bias in each head's values makes one whole bias.
-    values = (values @ out + attention.out_proj.bias / heads).flatten(1, 2)  # (b, h * t, c)
+    values = (values @ out + attention.out_proj.bias / count).flatten(1, 2)  # (b, h * t, c)
     for strip in _strips(after[0]):
         cells, placed = before[0][:, strip].expand(len(tokens), -1, -1), before[1][:, strip]
         scores = folded @ placed.transpose(1, 2) + constant  # (b, h * t, some of k)
-        weights = scores.unflatten(1, (heads, -1)).softmax(2).flatten(1, 2)  # for each head over its tokens
+        weights = scores.unflatten(1, (count, -1)).softmax(2).flatten(1, 2)  # for each head over its tokens
         normed = layer.norm4(torch.baddbmm(cells, weights.transpose(1, 2), values))  # (b, some of k, c)
         after[0][:, strip] = normed
         after[1][:, strip] = normed.add_(position[:, strip])
@@ -166,9 +166,9 @@ def _strips(cells: torch.Tensor) -> list[slice]:
     return [slice(start, start + rows) for start in range(0, cells.shape[1], rows)]
 
 
-def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:
+def heads(x: torch.Tensor, count: int) -> torch.Tensor:
     """(b, t, h * d) as (b, h, t, d)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.unflatten(-1, (count, -1)).transpose(1, 2)
 
 
 def _upscale(upscaling: Any, cells: torch.Tensor, kernel: torch.Tensor, side: int) -> torch.Tensor:
@@ -176,15 +176,15 @@ def _upscale(upscaling: Any, cells: torch.Tensor, kernel: torch.Tensor, side: in
     one, norm, act, two, last = upscaling
     strips = []
     for strip in _strips(cells):
-        fine = _spread(one, cells[:, strip])  # (b, 4 for each cell, c // 4)
+        fine = spread(one, cells[:, strip])  # (b, 4 for each cell, c // 4)
         fine = act(F.layer_norm(fine, fine.shape[-1:], norm.weight, norm.bias, norm.eps))
-        fine = last(_spread(two, fine))  # (b, 16 for each cell, c // 8)
+        fine = last(spread(two, fine))  # (b, 16 for each cell, c // 8)
         strips.append(fine @ kernel[:, :, None])
     logits = torch.cat(strips, 1).view(-1, side, side, 2, 2, 2, 2)  # (b, y, x, dy, dx, ddy, ddx)
     return logits.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 1, 4 * side, 4 * side)
 
 
-def _spread(convolution: Any, cells: torch.Tensor) -> torch.Tensor:
+def spread(convolution: Any, cells: torch.Tensor) -> torch.Tensor:
     """A transposed convolution of kernel 2 and stride 2: (b, k, c) to (b, k * 4, out), cell by cell, row by row."""
     weight = convolution.weight  # (c, out, 2, 2)
     flat = weight.permute(2, 3, 1, 0).flatten(0, 2)  # (4 * out, c)

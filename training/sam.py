@@ -3,14 +3,16 @@
 As in the paper (Kirillov et al. 2023): a picture is encoded once and prompted many times, with boxes, noisy
 boxes and points; the loss is focal to dice as 20 to 1, a head learns to tell its own IoU, and of the three masks
 of an ambiguous prompt only the best one learns. The single mask, which boxes and several points get, learns
-always. Losses are taken on a fine grid around each thing as well, at the scene's own 512 px, so that edges
-become sharper than the decoder's 128 x 128 logits.
+always. Losses are taken on a fine grid around each thing, at the scene's own 512 px, so that edges become sharper
+than the decoder's 128 x 128 logits, and over the whole picture's cells, so that no mask strays to another thing. All
+prompts of a batch that have equally many points pass the decoder together, and of the cells away from a thing only a
+sample is judged, each with the weight of those that it stands for.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +29,18 @@ from ..tools.sam_model import SamConfig, build_sam
 from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, write_zoo
 from .descent import descend
 from .looks import PICTURE, part_map
+from .sam_forward import decode
+from .sam_prompts import CELL, CELLS, FINE, WINDOW, Prompt, draw_prompts, places, wide
+from .sam_test import FIRST_TEST, measure
 
 BUDGETS = {
-    "cpu": Budget(steps=1800, batch=8, patch=16, workers=1),
+    "cpu": Budget(steps=3800, batch=8, patch=16, workers=1),
     "gpu": Budget(steps=20000, batch=32, patch=16, workers=14),
 }
 SIDE = 256  # px: what the encoder sees
 CAPACITY = 6000  # scenes kept
 PROMPTS = 6  # a picture
-FINE = 64  # samples a side of the grid around a thing
-COARSE = 32  # cells a side, for the loss over the whole picture
+OTHERS = 0.1  # how much of the loss of three masks is that of all of them, and not of the best
 RATE = 2e-3
 EARLY = 300  # steps between usable versions
 
@@ -64,7 +68,7 @@ def draw_case(index: int, split: Split = "train") -> tuple[np.ndarray, np.ndarra
     rendered = render(sample_scene(index, split), PICTURE)
     image, parts = rendered.image, part_map(rendered)
     if rng.random() < 0.3:
-        side = int(PICTURE * rng.uniform(0.35, 1.0))
+        side = int(PICTURE * rng.uniform(0.25, 1.0))
         left, top = rng.randint(0, PICTURE - side), rng.randint(0, PICTURE - side)
         at = np.arange(PICTURE) * side // PICTURE
         image = image.crop((left, top, left + side, top + side))
@@ -86,55 +90,6 @@ class Store:
         if self.count < self.capacity and (parts > 0).sum() > 400:
             self.images[self.count], self.parts[self.count] = image, parts
             self.count += 1
-
-
-@dataclass
-class Prompt:
-    """One prompt on one picture, in pixels of the 512 px picture: a box, or points with labels, for one thing."""
-
-    thing: int  # its number in the map of parts
-    box: np.ndarray  # (4,) xyxy, the thing's own tight box
-    given: np.ndarray | None  # (4,) the box that is given; None where points are
-    points: np.ndarray  # (n, 2)
-    labels: np.ndarray  # (n,)
-
-
-def draw_prompts(parts: np.ndarray, rng: np.random.Generator, count: int) -> list[Prompt]:
-    """Prompts for the things of a picture: boxes, noisy boxes, one point, several points inside and outside."""
-    names, areas = np.unique(parts[parts > 0], return_counts=True)
-    names = names[areas > 60]
-    drawn: list[Prompt] = []
-    for name in rng.permutation(np.resize(rng.permutation(names), count)) if len(names) else ():
-        mask = parts == name
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
-        kind = rng.random()
-        if kind < 0.6:
-            size = np.array([box[2] - box[0], box[3] - box[1]] * 2, np.float32)
-            noise = rng.normal(0, 0.0 if kind < 0.25 else 0.08 if kind > 0.45 else 0.03, 4) * size
-            given = np.clip(box + np.clip(noise, -20, 20), 0, PICTURE).astype(np.float32)
-            drawn.append(Prompt(int(name), box, given, np.zeros((0, 2)), np.zeros(0)))
-            continue
-        points = [inside(mask, box, rng)]
-        labels = [1]
-        if kind > 0.85:
-            for _ in range(int(rng.integers(1, 3))):
-                points.append(inside(mask, box, rng))
-                labels.append(1)
-            near = np.clip(rng.normal((box[:2] + box[2:]) / 2, box[2:] - box[:2]), 0, PICTURE - 1).astype(int)
-            if not mask[near[1], near[0]]:
-                points.append(near)
-                labels.append(0)
-        drawn.append(Prompt(int(name), box, None, np.array(points, np.float32) + 0.5, np.array(labels)))
-    return drawn
-
-
-def inside(mask: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random pixel (x, y) of a mask."""
-    x0, y0, x1, y1 = box.astype(int)
-    rows, columns = np.nonzero(mask[y0:y1, x0:x1])
-    at = int(rng.integers(len(rows)))
-    return np.array([columns[at] + x0, rows[at] + y0])
 
 
 class Trained(nn.Module):
@@ -165,55 +120,18 @@ def optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
     ]
 
 
-def decode(sam: Any, features: torch.Tensor, prompts: list[Prompt]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    """All prompts of one picture: (n, 4, 128, 128) logits, (n, 4) predicted IoU, and which prompt each row answers.
+def mask_losses(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """20 focal + 1 dice for each mask: (n, 4) of (n, 4, points) logits and (n, 1, points) truth in 0..1.
 
-    Prompts with equally many points go through the decoder together.
+    `weight`: (n, 1, points), of how many points each is an example; 1 when left out.
     """
-    scale = SIDE / PICTURE
-    groups: dict[int, list[int]] = {}
-    for i, prompt in enumerate(prompts):
-        groups.setdefault(len(prompt.points), []).append(i)
-    logits, quality, order = [], [], []
-    for points, members in groups.items():
-        if points == 0:
-            boxes = torch.from_numpy(np.stack([prompts[i].given for i in members]) * scale)  # pyright: ignore
-            given = {"boxes": boxes.float().to(features.device), "points": None}
-        else:
-            at = torch.from_numpy(np.stack([prompts[i].points for i in members]) * scale).float()
-            labels = torch.from_numpy(np.stack([prompts[i].labels for i in members])).int()
-            given = {"boxes": None, "points": (at.to(features.device), labels.to(features.device))}
-        sparse, dense = sam.prompt_encoder(masks=None, **given)
-        masks, iou = sam.mask_decoder.predict_masks(
-            image_embeddings=features,
-            image_pe=sam.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-        )
-        logits.append(masks)
-        quality.append(iou)
-        order += members
-    return torch.cat(logits), torch.cat(quality), order
-
-
-def fine_grid(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Points around things: (n, FINE, FINE, 2) x, y in pixels of the 512 px picture, the box and a fifth more."""
-    centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) * 1.4 + 6
-    along = (np.arange(FINE) + rng.random(FINE)) / FINE - 0.5
-    x = centre[:, :1] + size[:, :1] * along
-    y = centre[:, 1:] + size[:, 1:] * along
-    grid = np.stack(np.broadcast_arrays(x[:, None, :], y[:, :, None]), -1)
-    return np.clip(grid, 0.5, PICTURE - 0.5).astype(np.float32)
-
-
-def mask_losses(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """20 focal + 1 dice for each mask: (n, 4) of (n, 4, points) logits and (n, 1, points) truth in 0..1."""
+    weight = torch.ones_like(truth) if weight is None else weight
     truth = truth.expand_as(logits)
     chance = logits.sigmoid()
     each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     missed = (chance - truth).abs()
-    focal = (each * missed**2 * (0.25 * truth + 0.75 * (1 - truth))).mean(-1)
-    dice = 1 - (2 * (chance * truth).sum(-1) + 1) / (chance.sum(-1) + truth.sum(-1) + 1)
+    focal = (each * missed**2 * (0.25 * truth + 0.75 * (1 - truth)) * weight).sum(-1) / weight.sum(-1)
+    dice = 1 - (2 * (chance * truth * weight).sum(-1) + 1) / (((chance + truth) * weight).sum(-1) + 1)
     return 20 * focal + dice
 
 
@@ -221,49 +139,120 @@ def losses_of(model: Trained, store: Store, plan: Budget, rng: np.random.Generat
     """Every part of the loss of one batch, drawn from the store."""
     device = next(model.parameters()).device
     rows = np.sort(rng.integers(0, store.count, plan.batch))
-    pixels = torch.from_numpy(store.images[rows]).to(device).permute(0, 3, 1, 2).float()
+    images, parts = store.images[rows], store.parts[rows]
+    if rng.random() < 0.5:  # the drawn world looks as well in a mirror
+        images, parts = images[:, :, ::-1].copy(), parts[:, :, ::-1].copy()
+    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
     tint = torch.from_numpy(rng.uniform(0.93, 1.07, (len(rows), 1, 1, 1)).astype(np.float32)).to(device)
     with autocast(device.type):
         features = model.sam.image_encoder(model.sam.preprocess((pixels * tint).clamp(0, 255)))
         cells = model.cells(features)
-    features, cells = features.float(), cells.float()
-    all_parts = torch.from_numpy(store.parts[rows]).to(device)
-    covered = F.avg_pool2d((all_parts > 0).float()[:, None], PICTURE // cells.shape[-1])
-    fine, coarse, honest = [], [], []
+    all_parts = torch.from_numpy(parts).to(device)
+    covered = F.avg_pool2d((all_parts[:, 1::2, 1::2] > 0).float()[:, None], PICTURE // 2 // cells.shape[-1])
+    shown = F.avg_pool2d(covered, covered.shape[-1] // CELLS)[:, 0].cpu().numpy()
+    groups: dict[tuple[int, bool], list[tuple[int, Prompt]]] = {}
     for i in range(len(rows)):
-        prompts = draw_prompts(store.parts[rows[i]], rng, PROMPTS)
-        if not prompts:
-            continue
-        with autocast(device.type):
-            logits, quality, order = decode(model.sam, features[i : i + 1], prompts)
-        logits, quality = logits.float(), quality.float()
-        prompts = [prompts[at] for at in order]
-        names = torch.tensor([prompt.thing for prompt in prompts], device=device)[:, None, None]
-        grid = fine_grid(np.stack([prompt.box for prompt in prompts]), rng)
-        at = torch.from_numpy(grid).to(device)
-        x, y = at[..., 0].long(), at[..., 1].long()
-        truth = (all_parts[i][y, x] == names).float().flatten(1)[:, None]
-        sampled = F.grid_sample(
-            logits, at / PICTURE * 2 - 1, mode="bilinear", padding_mode="border", align_corners=False
+        for prompt in draw_prompts(parts[i], rng, PROMPTS):
+            # A lone point is padded with an empty one: to the decoder it is as long as a box.
+            groups.setdefault((max(1, len(prompt.points)), wide(prompt.box)), []).append((i, prompt))
+    each = [
+        judge(model.sam, features, all_parts, shown, members, CELLS if large else WINDOW, rng)
+        for (_, large), members in groups.items()
+    ]
+    single, best, honest = (torch.cat(values).mean() for values in zip(*each, strict=True))
+    there = 0.5 * F.binary_cross_entropy_with_logits(cells.float(), covered)
+    return {"single": single, "best": best, "iou": honest, "cells": there}
+
+
+def embed_prompts(encoder: Any, prompts: list[Prompt], device: torch.device) -> torch.Tensor:
+    """Prompts that have equally many tokens as SAM's own encoder embeds them: (n, tokens, channels)."""
+    scale = SIDE / PICTURE
+    boxed = [i for i, prompt in enumerate(prompts) if prompt.given is not None]
+    pointed = [i for i, prompt in enumerate(prompts) if prompt.given is None]
+    made = []
+    if boxed:
+        boxes = torch.from_numpy(np.stack([prompts[i].given for i in boxed]) * scale)  # pyright: ignore
+        made.append(encoder(points=None, boxes=boxes.float().to(device), masks=None)[0])
+    if pointed:
+        at = torch.from_numpy(np.stack([prompts[i].points for i in pointed]) * scale).float().to(device)
+        labels = torch.from_numpy(np.stack([prompts[i].labels for i in pointed])).int().to(device)
+        made.append(encoder(points=(at, labels), boxes=None, masks=None)[0])
+    back = torch.argsort(torch.tensor(boxed + pointed, device=device))
+    return torch.cat(made)[back]
+
+
+def judge(
+    sam: Any,
+    features: torch.Tensor,
+    parts: torch.Tensor,
+    shown: np.ndarray,
+    asked: list[tuple[int, Prompt]],
+    window: int,
+    rng: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The losses of prompts that have equally many tokens: of the single mask, of the three, of the predicted IoU.
+
+    Args:
+        sam: the model.
+        features: (b, c, CELLS, CELLS), the pictures' embeddings.
+        parts: (b, PICTURE, PICTURE) uint8.
+        shown: (b, CELLS, CELLS), how much of each cell shows things.
+        asked: n pairs of a picture's place in the batch and a prompt.
+        window: cells a side of the window that is judged closely.
+        rng: for the places.
+
+    Returns:
+        Three losses of (n,).
+    """
+    device = features.device
+    prompts = [prompt for _, prompt in asked]
+    owner = torch.tensor([i for i, _ in asked], device=device)
+    here = places(np.stack([prompt.box for prompt in prompts]), shown[[i for i, _ in asked]], window, rng)
+    cells = torch.from_numpy(here.cells).to(device)
+    weight = torch.from_numpy(here.weight).to(device)
+    with autocast(device.type):
+        sparse = embed_prompts(sam.prompt_encoder, prompts, device)
+        logits, quality = decode(sam, features, owner, sparse, cells)
+    logits, quality = logits.float(), quality.float()
+
+    near = logits[:, : window**2].unflatten(1, (window, window))  # n, y, x, y, x, y, x, mask
+    near = near.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(len(prompts), 4, 4 * window, 4 * window)
+    at = torch.from_numpy(here.grid).to(device)
+    start = torch.from_numpy(here.corner * CELL).to(device, torch.float32)[:, None, None]
+    spots = (at - start) / (window * CELL) * 2 - 1
+    sampled = F.grid_sample(near, spots, mode="bilinear", padding_mode="border", align_corners=False).flatten(2)
+    names = torch.tensor([prompt.thing for prompt in prompts], device=device)[:, None, None]
+    x, y = at[..., 0].long(), at[..., 1].long()
+    truth = (parts[owner[:, None, None], y, x] == names).float().flatten(1)[:, None]
+
+    thinned = parts[:, 2::4, 2::4].index_select(0, owner) == names  # of the fine pixels one in 4 x 4
+    share = F.avg_pool2d(thinned.float()[:, None], CELL // 4).flatten(2)  # (n, 1, CELLS * CELLS)
+    whole = mask_losses(logits.mean((2, 3, 4, 5)).transpose(1, 2), share.gather(2, cells[:, None]), weight[:, None])
+    losses = mask_losses(sampled, truth) + whole  # (n, 4)
+    with torch.no_grad():
+        hit, true = sampled > 0, truth > 0
+        common, either = (hit & true).sum(-1), (hit | true).sum(-1)
+        either = (
+            either
+            + strays(logits, cells, weight, at) / torch.from_numpy(here.reach).to(device).prod(1)[:, None] * FINE**2
         )
-        sampled = sampled.flatten(2)
-        near = mask_losses(sampled, truth)
-        own = F.avg_pool2d((all_parts[i][None] == names).float()[:, None], PICTURE // COARSE)
-        far = mask_losses(F.avg_pool2d(logits, logits.shape[-1] // COARSE).flatten(2), own.flatten(2))
-        both = near + 0.5 * far
-        fine.append(both[:, 0])
-        coarse.append(both[:, 1:].min(1).values)
-        with torch.no_grad():
-            hit = sampled > 0
-            inside, either = (hit & (truth > 0)).sum(-1), (hit | (truth > 0)).sum(-1)
-            iou = inside / either.clamp(min=1)
-        honest.append((quality - iou).square().mean(1))
-    return {
-        "single": torch.cat(fine).mean(),
-        "best": torch.cat(coarse).mean(),
-        "iou": torch.cat(honest).mean(),
-        "cells": 0.5 * F.binary_cross_entropy_with_logits(cells, covered),
-    }
+        iou = common / either.clamp(min=1)
+    three = losses[:, 1:]
+    best = (1 - OTHERS) * three.min(1).values + OTHERS * three.mean(1)
+    return losses[:, 0], best, (quality - iou).square().mean(1)
+
+
+def strays(logits: torch.Tensor, cells: torch.Tensor, weight: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """Pixels of each mask outside the grid: (n, 4) of what `decode` gives, cells and weights (n, m), and the grid."""
+    step = torch.arange(4, device=cells.device) * (CELL // 4) + CELL // 8
+    x, y = (cells % CELLS * CELL)[..., None] + step, (cells // CELLS * CELL)[..., None] + step  # (n, m, 4)
+    low, high = grid[:, 0, 0, None, None], grid[:, -1, -1, None, None]  # (n, 1, 1, 2)
+    near_x = (x >= low[..., 0]) & (x <= high[..., 0])
+    near_y = (y >= low[..., 1]) & (y <= high[..., 1])
+    outside = ~(near_y[..., :, None] & near_x[..., None, :])  # (n, m, 4, 4)
+    hit = logits.permute(0, 1, 2, 4, 3, 5, 6).flatten(4, 5).flatten(2, 3) > 0  # n, m, y, x, mask
+    each = (hit & outside[..., None]).sum((2, 3))  # (n, m, 4)
+    return (each * weight[..., None]).sum(1) * (CELL // 4) ** 2
 
 
 def train(budget: str, out: Path, resume: bool) -> None:
@@ -306,7 +295,8 @@ def export(model: Trained, config: SamConfig, out: Path, plan: Budget, run: Run,
         "sam",
         {"batch": plan.batch, "patch": plan.patch, "rate": RATE, "prompts a picture": PROMPTS,
          "pictures kept": CAPACITY},
-        {"training": f"scenes of the split train from 0 on, {CAPACITY} kept", "testing": "the split test"},
+        {"training": f"scenes of the split train from 0 on, {CAPACITY} kept",
+         "testing": f"scenes of the split test from {FIRST_TEST} on, which no SAM was chosen by"},
         run.step, run.minutes, metrics,
     )  # fmt: skip
     numbers = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
@@ -315,6 +305,4 @@ def export(model: Trained, config: SamConfig, out: Path, plan: Budget, run: Run,
 
 def evaluate(folder: Path, cases: int) -> dict[str, Any]:
     """Measure a zoo folder on held-out scenes: see `sam_test`."""
-    from .sam_test import measure
-
     return measure(folder, cases)
