@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import typer
 
+from .cli_memory import add_commands
+from .cli_options import AsJson, ProfileName, User
 from .errors import SaccadeError, UserError
 
 if TYPE_CHECKING:
@@ -37,16 +39,8 @@ scenes = typer.Typer(help="The drawn world that the bundled models know.", no_ar
 models = typer.Typer(help="The models that a profile names: what is there, what is missing.", no_args_is_help=True)
 app.add_typer(scenes, name="scenes")
 app.add_typer(models, name="models")
+add_commands(app)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-ProfileName = Annotated[
-    str | None,
-    typer.Option("--profile", "-p", help="bundled, gpu, or the path of a TOML file of your own. [default: bundled]"),
-]
-User = Annotated[
-    str | None,
-    typer.Option("--user", "-u", help="Whose conversations and pictures; users never see each other's. [default: me]"),
-]
 Controller = Annotated[
     str | None,
     typer.Option(
@@ -229,19 +223,66 @@ def train(
         Path | None, typer.Option(help="Where the model goes: config, weights, card, curve. Default: runs/NAME.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in that folder.")] = False,
+    base: Annotated[
+        str | None,
+        typer.Option(help="llava: tune this model on your own --images instead, as in hf:llava-hf/llava-1.5-7b-hf."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="With --base: a folder of pictures, with instructions in LLaVA's JSON form.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="With --base: a chat model that writes the instructions, as scheme:name.")
+    ] = None,
+    profile: ProfileName = None,
 ) -> None:
-    """Make a bundled model again, from seeds; Ctrl-C keeps a checkpoint, --resume goes on from it."""
+    """Make a bundled model again, from seeds; Ctrl-C keeps a checkpoint, --resume goes on from it.
+
+    With --base, tune a published LLaVA on your own pictures, and leave an adapter that a profile can name.
+    """
+    if base is not None or images is not None or teacher is not None:
+        if name != "llava" or base is None or images is None:
+            message = "To tune on your own pictures: saccade train llava --base SPEC --images FOLDER [--teacher SPEC]."
+            raise UserError(message, kind="usage")
+        _tune(base, images, teacher, out or Path("runs") / "llava-adapter", resume, profile)
+        return
     from .training.recipes import recipe
 
     recipe(name).train(budget, out or Path("runs") / name, resume)
 
 
+def _tune(base: str, images: Path, teacher: str | None, out: Path, resume: bool, profile: str | None) -> None:
+    from .training.adapt import tune
+
+    if teacher is None:
+        losses = tune(base, images, out, resume=resume)
+    else:
+        from .agent.controllers import load_controller
+        from .settings import Settings, load_profile
+        from .tools.pool import ExpertPool
+        from .training.teacher import ChatTeacher
+
+        settings = Settings.from_environment()
+        model = load_controller(teacher, settings.device, settings.threads)
+        experts = ExpertPool(load_profile(_profile(profile)), settings.device, settings.threads)
+        writer = ChatTeacher(lambda told, asked: model.invoke([("system", told), ("user", asked)]).text)
+
+        def tell(done: int) -> None:
+            typer.echo(f"The teacher has written about {done} pictures", err=True)
+
+        losses = tune(base, images, out, teacher=writer, experts=experts, resume=resume, tell=tell)
+    typer.echo(f'Loss {losses[0]:.3f} -> {losses[-1]:.3f}. Name it in a profile: llava = "file:{out.absolute()}"')
+
+
 @app.command("eval")
 def evaluate(
     suite: Annotated[
-        str, typer.Option(help="agent; controller or experts: the same cases, while the other side never errs.")
+        str,
+        typer.Option(help="agent; controller or gold: the same cases, while the other side never errs; tools; experts; memory."),
     ] = "agent",
-    cases: Annotated[int, typer.Option(min=1, help="Held-out cases for each set of phrasings.")] = 500,
+    cases: Annotated[
+        int | None,
+        typer.Option(min=1, help="Held-out cases for each set of phrasings [500]; of memory: scenes [1000]."),
+    ] = None,
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,

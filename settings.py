@@ -22,7 +22,7 @@ from .errors import UserError, suggest
 PACKAGE = Path(__file__).parent
 ZOO = PACKAGE / "zoo"
 PROFILES = PACKAGE / "profiles"
-SCHEMES = ("zoo", "hf", "file", "openai", "script")
+SCHEMES = ("zoo", "hf", "file", "openai", "script", "roles", "tesseract")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,17 @@ class ModelSpec:
     def path(self) -> Path:
         """Where the weights of a `zoo:` or `file:` spec lie."""
         return ZOO / self.name if self.scheme == "zoo" else Path(self.name).expanduser()
+
+    @property
+    def base(self) -> ModelSpec:
+        """The model itself, of a spec that names an adapter beside it: `hf:OWNER/NAME+file:/my/adapter`."""
+        return ModelSpec(self.scheme, self.name.partition("+file:")[0])
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of the adapter that is put on the base, where the spec names one."""
+        folder = self.name.partition("+file:")[2]
+        return Path(folder).expanduser() if folder else None
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.name}"
@@ -126,6 +137,9 @@ class Settings(BaseSettings):
     max_file_mb: float = Field(default=50, gt=0)
     max_megapixels: float = Field(default=64, gt=0)
     max_frames: int = Field(default=64, ge=1)
+    remember: bool = True  # put what conversations meet into memory by itself; False: only what is asked for
+    chroma_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")  # an index on a `chroma run` server
+    keep_days: float | None = Field(default=None, gt=0)  # pictures not met for so long are forgotten; None: never
     look: Literal["again", "once"] = "again"  # "once" cuts regions from the first small look, for measuring
 
     @classmethod

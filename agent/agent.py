@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
     from ..memory.chats import Chats
+    from ..memory.memory import Memory
     from ..memory.pictures import PictureStore
     from ..settings import ModelSpec, Profile, Settings
     from ..tools.contracts import Experts, Tool
     from .chat import Chat
     from .locks import TurnLock
+    from .remembering import Remembering
 
 ME = "me"  # the user where none is named
 
@@ -117,10 +119,13 @@ class Agent:
         return Chat(self, workspace, self._turn_lock(chat), None if out is None else Path(out).expanduser())
 
     def close(self) -> None:
-        """Close the databases. The agent may be used again; it then opens them again."""
+        """Finish remembering, then close the databases. The agent may be used again; it then opens them again."""
+        remembering: Remembering | None = self.__dict__.get("remembering")
+        if remembering is not None:
+            remembering.wait()
         with self._lock:
             self.__dict__.pop("graph", None)
-            for name in ("chats", "store"):
+            for name in ("chats", "memory", "store"):
                 made = self.__dict__.pop(name, None)
                 if made is not None:
                     made.close()
@@ -140,6 +145,26 @@ class Agent:
         from ..memory.pictures import PictureStore
 
         return PictureStore(self.settings.home, limits=Limits.of(self.settings))
+
+    @cached_property
+    def memory(self) -> Memory:
+        """The visual memory: `agent.memory.recall(user, Query(words="green cone"))` and all else that it can do."""
+        from ..memory.memory import Memory
+        from ..tools.embedder import ClipEmbedder
+
+        with self._lock:
+            if "memory" in self.__dict__:  # another thread was first
+                return self.__dict__["memory"]
+            embedder = ClipEmbedder(self.experts, self.profile) if "clip" in self.profile.models else None
+            return Memory(self.store, embedder, settings=self.settings)
+
+    @cached_property
+    def remembering(self) -> Remembering:
+        """What puts the turns of conversations into memory, in a thread of its own."""
+        from .remembering import Remembering
+
+        with self._lock:
+            return self.__dict__.get("remembering") or Remembering(lambda: self.memory)
 
     @cached_property
     def experts(self) -> Experts:

@@ -17,7 +17,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 
 from ..errors import UserError
 from ..memory.decode import Source
+from ..memory.waiting import Waiting
 from ..tools.runner import ToolRunner
+from ..tools.user_memory import UserMemory
 from .copies import export
 from .events import Event, Loading, ReplyReady, TextDelta
 from .evidence import draw_evidence
@@ -52,7 +54,13 @@ class Chat:
         self._lock = lock
         self._out = out
         self._settled = -1  # the last turn that is known to be over; another process may begin one too
-        self._runner = ToolRunner(agent.tools, workspace, agent.experts, look_again=agent.settings.look == "again")
+        self._runner = ToolRunner(
+            agent.tools,
+            workspace,
+            agent.experts,
+            look_again=agent.settings.look == "again",
+            memory=UserMemory(lambda: agent.memory, workspace, agent.experts),
+        )
         self._config: Any = {"configurable": {"thread_id": workspace.chat}}
 
     @property
@@ -171,13 +179,15 @@ class Chat:
         graph = self._agent.graph
         with self._held():
             self._settle()
-            number, pictures = self._workspace.begin_turn(decoded)
+            number, pictures = self._workspace.begin_turn(decoded, remember=self._agent.settings.remember)
             named = [(str(picture.handle), picture.size) for picture in pictures]
             asked = HumanMessage(content=request_text(text, named))
             turn = TurnContext(self._workspace, self._runner, number, emit, cancelled)
             messages = self._run(graph, {"messages": [asked]}, turn)
             self._settled = number
-            return self._reply(messages, number)
+            reply = self._reply(messages, number)
+            self._remember(number)
+            return reply
 
     def _run(self, graph: Any, given: Any, turn: TurnContext) -> list[BaseMessage]:
         """Run the graph to its end; a turn that fails or is cancelled is closed, so that nothing hangs."""
@@ -218,7 +228,14 @@ class Chat:
         if unanswered(self._messages()):
             self._close_turn()
         self._settled = number
+        if reply is not None:
+            self._remember(number)
         return reply
+
+    def _remember(self, number: int) -> None:
+        """Have what the turn met remembered, after its reply. What never gets so far is caught up with later."""
+        if self._agent.settings.remember and self._workspace.met_anything(number):
+            self._agent.remembering.put(Waiting(self.user, self.id, number))
 
     def _close_turn(self) -> None:
         """End a turn without its answer: every call gets its observation, and the conversation can go on."""

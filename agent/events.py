@@ -1,7 +1,7 @@
 """What happens during a turn, as frozen records: `Chat.stream` and `Chat.astream` give them in order.
 
 A turn gives: `Loading` (only while a model loads), `TextDelta` as the controller writes, `StepStarted`
-and `StepFinished` for every tool call, and `ReplyReady` last. The text deltas before a `StepStarted`
+and `StepFinished` for every tool call (between them `ExpertSaid`, as LLaVA writes), and `ReplyReady` last. The text deltas before a `StepStarted`
 were the thought of that step; those before `ReplyReady` are the answer.
 """
 
@@ -38,6 +38,14 @@ class StepStarted:
 
 
 @dataclass(frozen=True)
+class ExpertSaid:
+    """An expert that writes words (LLaVA) wrote a little more, between a `StepStarted` and its `StepFinished`."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
 class StepFinished:
     """A tool has run, well or not (`step.ok`)."""
 
@@ -52,5 +60,5 @@ class ReplyReady:
     reply: Reply
 
 
-Event = Loading | TextDelta | StepStarted | StepFinished | ReplyReady
+Event = Loading | TextDelta | StepStarted | ExpertSaid | StepFinished | ReplyReady
 """Everything that a stream can give."""

@@ -21,11 +21,11 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from ..tools.contracts import Tool, ToolResult
+from ..tools.contracts import Talk, Tool, ToolResult
 from ..tools.pool import PoolEvent
 from ..tools.runner import ToolRunner
-from .events import Event, Loading, StepFinished, StepStarted
-from .messages import call_ids, calls_of_turn, same_call, turn_start
+from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted
+from .messages import call_ids, calls_of_turn, last_words, same_call, turn_start
 from .order import OrderedWorkspace
 from .reply import Step
 from .sight import show_pictures
@@ -43,10 +43,12 @@ _listener: ContextVar[Callable[[Event], None] | None] = ContextVar("listener", d
 
 
 def tell_loading(event: PoolEvent) -> None:
-    """Pass on, to the turn that waits for it, that an expert is being loaded."""
+    """Pass on, to the turn that waits for it, that an expert is being loaded, or what it says as it says it."""
     emit = _listener.get()
     if emit is not None and event.stage == "loading":
         emit(Loading(f"{event.role} {event.spec}"))
+    elif emit is not None and event.stage == "said":
+        emit(ExpertSaid(event.role, event.text))
 
 
 class TurnCancelled(Exception):
@@ -143,7 +145,8 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
             return self._refuse(turn, call, REPEAT_TEXT.format(times=made), "repeated_call")
         token = _listener.set(turn.emit)
         try:
-            seen = turn.runner.run(str(call["id"]), call["name"], call["args"], turn.number)
+            talk = Talk(turn.number, *last_words(messages))
+            seen = turn.runner.run(str(call["id"]), call["name"], call["args"], turn.number, talk)
         finally:
             _listener.reset(token)
         pictures = [picture.handle for picture in seen.recorded.pictures]

@@ -40,6 +40,14 @@ def turns(messages: Sequence[BaseMessage]) -> int:
     return sum(isinstance(message, HumanMessage) for message in messages)
 
 
+def last_words(messages: Sequence[BaseMessage]) -> tuple[str, str | None]:
+    """The person's own words of the running turn, and the answer with which the turn before ended (None: no such)."""
+    start = turn_start(messages)
+    said = split_request(messages[start].text)[1] if messages else ""
+    before = messages[start - 1] if start > 0 else None
+    return said, before.text if isinstance(before, AIMessage) and not before.tool_calls else None
+
+
 def calls_of_turn(messages: Sequence[BaseMessage]) -> list[Any]:
     """Every tool call of the last turn, in the order in which the controller wrote them."""
     return [

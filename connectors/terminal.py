@@ -53,16 +53,21 @@ def show_reply(reply: Reply, console: Console) -> None:
 
 def follow(events: Iterable[Event], console: Console) -> Reply:
     """Print a turn's events as they come and return its reply."""
-    from ..agent.events import Loading, ReplyReady, StepFinished
+    from ..agent.events import ExpertSaid, Loading, ReplyReady, StepFinished
 
     reply: Reply | None = None
+    said = ""
     with console.status("[dim]thinking[/]", spinner="dots") as status:
         for event in events:
             match event:
                 case Loading():
                     status.update(f"[dim]loading {escape(event.what)}[/]")
+                case ExpertSaid():
+                    said += event.text
+                    status.update(f"[dim]{event.role}: {escape(said[-60:])}[/]")
                 case StepFinished():
                     show_step(event.step, console)
+                    said = ""
                     status.update("[dim]thinking[/]")
                 case ReplyReady():
                     reply = event.reply

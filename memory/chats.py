@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,6 +125,32 @@ class Chats:
             self._saver = None
         if self._owns_ledger:
             self._ledger.close()
+
+
+def forget_messages(home: Path, chats: Sequence[str]) -> None:
+    """Delete the checkpoints of conversations for good, out of the file and its write-ahead log.
+
+    Raises:
+        UserError: another process keeps the file busy.
+    """
+    place = home / NAME
+    if not chats or not place.exists():
+        return
+    with closing(sqlite3.connect(place, timeout=BUSY, isolation_level=None)) as db:
+        try:
+            db.execute("PRAGMA secure_delete=ON")
+            tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            db.execute("BEGIN IMMEDIATE")
+            for table in sorted(tables & {"checkpoints", "writes"}):
+                db.executemany(f"DELETE FROM {table} WHERE thread_id = ?", [(chat,) for chat in chats])
+            db.execute("COMMIT")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            raise UserError(
+                f"The messages in {str(place)!r} could not be deleted ({error}). End the other process that uses it, "
+                f"then try again.",
+                kind="busy_chats",
+            ) from error
 
 
 def _conversation(row: sqlite3.Row) -> Conversation:

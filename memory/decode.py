@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ Source = str | Path | bytes | Image.Image
 
 FORMATS = "PNG, JPEG, WEBP, BMP, GIF and TIFF"
 _ORIENTATION = 0x0112
+_EXIF, _TAKEN = 0x8769, (0x9003, 0x9004)  # the EXIF block; when the picture was taken, or turned into numbers
 _UPRIGHT = {  # the EXIF orientation and what turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -88,13 +90,14 @@ class Decoded:
     image: Image.Image  # RGB; RGBA only where it was asked for
     sha256: str  # of mode, size and pixels: the same picture in two files is one picture
     source: str | None  # the file as it was given; None where there was none
+    taken: str | None = None  # when a camera took it, "2026-05-01 12:30", by its own clock; all else of EXIF is dropped
 
 
 def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = False) -> Decoded:
     """Decode a picture that nobody vouches for.
 
     The first frame is taken. EXIF orientation is applied, then all metadata (EXIF, GPS, colour profile,
-    text) is dropped. Transparent parts are laid on white, as a page shows them.
+    text) is dropped but for the date. Transparent parts are laid on white, as a page shows them.
 
     Args:
         source: the path of a file, the bytes of one, or a picture that Pillow already holds.
@@ -130,7 +133,7 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     digest = hashlib.sha256(f"{plain.mode} {plain.width}x{plain.height}\n".encode())
     digest.update(pixels)
     # A new image from nothing but the pixels carries no metadata, whatever the format hid where.
-    return Decoded(Image.frombytes(plain.mode, plain.size, pixels), digest.hexdigest(), name)
+    return Decoded(Image.frombytes(plain.mode, plain.size, pixels), digest.hexdigest(), name, _taken(image))
 
 
 def _read(name: str, limits: Limits, said: str) -> bytes:
@@ -282,6 +285,16 @@ def _plain(image: Image.Image, said: str, keep_alpha: bool) -> Image.Image:
         return _in_colour(upright, keep_alpha)
     except Exception as error:  # decoders fail on hostile data with nearly any exception
         raise _judged(error, said) from error
+
+
+def _taken(image: Image.Image) -> str | None:
+    """When a camera took the picture, to the minute; None where it does not tell, or not plainly."""
+    try:
+        block = image.getexif().get_ifd(_EXIF)
+        said = next((str(block[tag]) for tag in _TAKEN if tag in block), "")
+        return datetime.strptime(said[:16], "%Y:%m:%d %H:%M").strftime("%Y-%m-%d %H:%M")
+    except Exception:  # a damaged EXIF block is no reason to refuse good pixels
+        return None
 
 
 def _in_colour(image: Image.Image, keep_alpha: bool) -> Image.Image:

@@ -82,6 +82,13 @@ class Ledger:
         with self._lock:
             self._open()
 
+    def wipe(self) -> bool:
+        """Empty the write-ahead log, so that nothing deleted stays in it; False where a reader is in the way."""
+        with self._lock:
+            if not self.exists:
+                return True
+            return self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
     def close(self) -> None:
         """Close the connection; the next use opens it again (a ledger in memory begins anew)."""
         with self._lock:
@@ -121,6 +128,7 @@ class Ledger:
         _use_wal(db)
         db.execute(f"PRAGMA synchronous={'FULL' if self.durable else 'OFF'}")
         db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten, not only unlinked
         if version == len(MIGRATIONS):
             return
         db.execute("BEGIN IMMEDIATE")

@@ -33,6 +33,7 @@ class Kept:
     sha256: str
     size: tuple[int, int]
     source: str | None
+    taken: str | None = None
 
 
 def readable(name: str | None) -> str | None:
@@ -95,7 +96,7 @@ class PictureStore:
         if not self._has(name):
             self._write(name, _png(decoded.image))
         self._pixels.put(decoded.sha256, decoded.image)
-        return Kept(f"pic_{decoded.sha256[:12]}", decoded.sha256, decoded.image.size, decoded.source)
+        return Kept(f"pic_{decoded.sha256[:12]}", decoded.sha256, decoded.image.size, decoded.source, decoded.taken)
 
     def hold(self, db: sqlite3.Connection, kept: Kept, *, owner: str, kind: str, lineage: Lineage) -> None:
         """Inside a transaction: note a kept picture and that `owner` has it.
@@ -115,9 +116,38 @@ class PictureStore:
                 kind="id_taken",
             )
         db.execute(
-            "INSERT OR IGNORE INTO holdings (owner, picture, kind, source, created, lineage) VALUES (?, ?, ?, ?, ?, ?)",
-            (owner, kept.id, kind, readable(kept.source), now(), lineage_text(lineage)),
+            "INSERT OR IGNORE INTO holdings (owner, picture, kind, source, created, lineage, taken) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (owner, kept.id, kind, readable(kept.source), now(), lineage_text(lineage), kept.taken),
         )
+
+    def hold_again(
+        self, db: sqlite3.Connection, kept: Kept, owner: str, kind: str, source: str | None, created: str, lineage: str
+    ) -> None:
+        """Inside a transaction: `hold` a picture as it was held before, unless the owner has it."""
+        had = db.execute("SELECT 1 FROM holdings WHERE owner = ? AND picture = ?", (owner, kept.id)).fetchone()
+        self.hold(db, kept, owner=owner, kind=kind, lineage=lineage_of(lineage))
+        if not had:
+            db.execute(
+                "UPDATE holdings SET source = ?, created = ? WHERE owner = ? AND picture = ?",
+                (source, created, owner, kept.id),
+            )
+
+    def file(self, sha256: str) -> bytes:
+        """The bytes of a picture's stored PNG.
+
+        Raises:
+            UserError: it is gone.
+        """
+        name = _image_name(sha256)
+        try:
+            return self._in_memory[name] if self.home is None else (self.home / name).read_bytes()
+        except (KeyError, OSError) as error:
+            raise UserError(
+                f"The stored file {str((self.home or Path()) / name)!r} is gone ({error}). Give the picture again, or "
+                f"forget it.",
+                kind="stored_file_lost",
+            ) from error
 
     def get(self, picture: str, owner: str) -> Picture:
         """The picture with the id `pic_...` as `owner` has it, without a handle.
@@ -126,7 +156,7 @@ class PictureStore:
             UserError: this owner has no such picture; whether anybody else does is not told.
         """
         rows = self.ledger.read(
-            "SELECT p.*, h.kind, h.owner, h.source, h.created, h.lineage FROM holdings h "
+            "SELECT p.*, h.kind, h.owner, h.source, h.created, h.lineage, h.taken FROM holdings h "
             "JOIN pictures p ON p.id = h.picture WHERE h.owner = ? AND h.picture = ?",
             (owner, picture),
         )
@@ -144,6 +174,7 @@ class PictureStore:
             source=row["source"],
             created=datetime.fromisoformat(row["created"]),
             lineage=lineage_of(row["lineage"]),
+            taken=row["taken"],
         )
 
     def open(self, picture: str, owner: str, *, alpha: bool = False) -> Image.Image:
@@ -189,6 +220,26 @@ class PictureStore:
         name = mask.relative_to(self.home).as_posix() if self.home else mask.as_posix()
         return np.asarray(self._read(name)) > 127
 
+    def delete_doomed(self) -> int:
+        """Delete the files that `forget` has named, unless they are held again; how many there were."""
+        count = 0
+        with self.ledger.write() as db:
+            for row in db.execute("SELECT name FROM doomed").fetchall():
+                name = row["name"]
+                sha256 = Path(name).stem
+                if not db.execute("SELECT 1 FROM pictures WHERE sha256 = ?", (sha256,)).fetchone():
+                    self._pixels.drop(sha256)
+                    count += self._delete(name)
+            db.execute("DELETE FROM doomed")
+        return count
+
+    def _delete(self, name: str) -> bool:
+        if self.home is None:
+            return self._in_memory.pop(name, None) is not None
+        there = (self.home / name).exists()
+        (self.home / name).unlink(missing_ok=True)
+        return there
+
     def close(self) -> None:
         """Close the ledger."""
         self.ledger.close()
@@ -232,6 +283,11 @@ class _PixelCache:
             if image is not None:
                 self._images.move_to_end(key)
             return image
+
+    def drop(self, key: str) -> None:
+        with self._lock:
+            image = self._images.pop(key, None)
+            self._used -= _cost(image) if image is not None else 0
 
     def put(self, key: str, image: Image.Image) -> None:
         with self._lock:

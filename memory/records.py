@@ -48,6 +48,7 @@ class Picture:
     created: datetime
     lineage: Lineage = Lineage()
     handle: str | None = None  # None outside a conversation
+    taken: str | None = None  # when a camera took it, "2026-05-01 12:30", by its own clock
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,6 +101,27 @@ class PictureDraft:
 
 
 @dataclass(frozen=True)
+class Recalled:
+    """A picture or a region that memory gave back, before it has a handle in the conversation."""
+
+    id: str  # pic_<12 hex> or pic_<12 hex>.r<number>
+    score: float  # 0..1, how well it fits what was asked
+    seen: datetime  # when it came to memory first
+    source: str | None = None  # of a picture: the file as it was given
+    quoted: bool = False  # of a region: its label was read from the picture, so it is data and stands in quotes
+
+    @property
+    def picture(self) -> str:
+        """The id of the picture that it is, or that it is a part of."""
+        return self.id.partition(".")[0]
+
+    @property
+    def is_region(self) -> bool:
+        """Whether it is a part of a picture."""
+        return "." in self.id
+
+
+@dataclass(frozen=True)
 class ToolResult:
     """What a run found and made. `facts` is what `Tool.observe` needs besides (JSON values only)."""
 
@@ -107,6 +129,7 @@ class ToolResult:
     masks: list[MaskDraft] = field(default_factory=list)
     pictures: list[PictureDraft] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    recalled: list[Recalled] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -117,6 +140,7 @@ class Recorded:
     masked: list[Region] = field(default_factory=list)  # older ones that got a mask
     pictures: list[Picture] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    recalled: list[Picture | Region] = field(default_factory=list)  # in the order of the drafts
 
 
 @dataclass(frozen=True)

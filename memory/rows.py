@@ -16,17 +16,31 @@ import numpy as np
 from ..errors import UserError
 from .ledger import now
 from .pictures import Kept, PictureStore, lineage_of, lineage_text
-from .records import Lineage, MaskDraft, Picture, PictureDraft, PictureKind, Recorded, Region, RegionDraft
+from .records import (
+    Lineage,
+    MaskDraft,
+    Picture,
+    PictureDraft,
+    PictureKind,
+    Recalled,
+    Recorded,
+    Region,
+    RegionDraft,
+)
 
 _PICTURES = (
-    "SELECT c.number, c.picture, c.kind, c.source, c.created, c.lineage, p.sha256, p.width, p.height "
-    "FROM chat_pictures c JOIN pictures p ON p.id = c.picture WHERE c.chat = ?"
+    "SELECT c.number, c.picture, c.kind, c.source, c.created, c.lineage, p.sha256, p.width, p.height, "
+    "h.taken FROM chat_pictures c JOIN pictures p ON p.id = c.picture JOIN chats t ON t.id = c.chat "
+    "LEFT JOIN holdings h ON h.owner = t.owner AND h.picture = c.picture WHERE c.chat = ?"
 )
 _REGIONS = (
     "SELECT r.*, i.number AS image, c.turn, c.tool, c.arguments FROM regions r "
     "JOIN chat_pictures i ON i.chat = r.chat AND i.picture = r.picture "
     "JOIN calls c ON c.chat = r.chat AND c.id = r.call WHERE r.chat = ?"
 )
+
+
+RECALLED = "recalled"  # the fact that lists the handles of what a call brought back from memory
 
 
 class ChatRows:
@@ -59,7 +73,7 @@ class ChatRows:
         found = self.read(f"{_REGIONS} AND r.call = ? ORDER BY r.number", call)
         masked = self.read("SELECT number, mask FROM masked WHERE chat = ? AND call = ? ORDER BY place", call)
         made = self.read("SELECT number, kind, parent FROM made WHERE chat = ? AND call = ? ORDER BY place", call)
-        arguments = json.loads(row["arguments"])
+        arguments, facts = json.loads(row["arguments"]), json.loads(row["facts"])
         return Recorded(
             # A region that got a mask in a later call is told here as this call left it.
             regions=[self._region(one, one["found_mask"]) for one in found],
@@ -74,8 +88,15 @@ class ChatRows:
                 )
                 for one in made
             ],
-            facts=json.loads(row["facts"]),
+            facts=facts,
+            recalled=[one for handle in facts.get(RECALLED, ()) for one in self._by_handle(handle)],
         )
+
+    def _by_handle(self, handle: str) -> list[Picture] | list[Region]:
+        """What a handle names: one, or none where it was forgotten since."""
+        if handle.startswith("img_"):
+            return self.pictures("AND c.number = ?", number_in(handle, "img"))
+        return self.regions("AND r.number = ?", number_in(handle, "reg"))
 
     def _picture(self, row: sqlite3.Row, kind: PictureKind, lineage: Lineage) -> Picture:
         return Picture(
@@ -90,6 +111,7 @@ class ChatRows:
             created=datetime.fromisoformat(row["created"]),
             lineage=lineage,
             handle=f"img_{row['number']}",
+            taken=row["taken"],
         )
 
     def _region(self, row: sqlite3.Row, mask: str | None) -> Region:
@@ -120,11 +142,12 @@ class ChatRows:
             raise unknown_chat(self._chat)
         return row["turns"]
 
-    def begin_turn(self, db: sqlite3.Connection) -> int:
-        """Begin the next turn; its number, from 1."""
+    def begin_turn(self, db: sqlite3.Connection, waits: bool = False) -> int:
+        """Begin the next turn; its number, from 1. `waits`: what is met in it is to be remembered afterwards."""
         sql = "UPDATE chats SET turns = turns + 1 WHERE id = ? RETURNING turns"
         turn = db.execute(sql, (self._chat,)).fetchall()[0][0]
-        db.execute("INSERT INTO turns (chat, turn, created) VALUES (?, ?, ?)", (self._chat, turn, now()))
+        sql = "INSERT INTO turns (chat, turn, created, waits) VALUES (?, ?, ?, ?)"
+        db.execute(sql, (self._chat, turn, now(), waits))
         return turn
 
     def take_handle(self, db: sqlite3.Connection, kept: Kept, kind: PictureKind, lineage: Lineage) -> int:
@@ -140,6 +163,58 @@ class ChatRows:
             (self._chat, number, kept.id, lineage.turn, kind, kept.source, now(), lineage_text(lineage)),
         )
         return number
+
+    def take_recalled(self, db: sqlite3.Connection, call: str, turn: int, recalled: Sequence[Recalled]) -> list[str]:
+        """The handles of what memory gave back: those that it has in this conversation, or the next ones.
+
+        A region of another conversation is written down here once more, as found by this call; so each
+        conversation stands by itself.
+
+        Raises:
+            ValueError: the owner has no such picture or region (our fault).
+        """
+        return [
+            f"reg_{self._recall_region(db, call, turn, one)}"
+            if one.is_region
+            else f"img_{self._recall_picture(db, turn, one.picture)}"
+            for one in recalled
+        ]
+
+    def _recall_picture(self, db: sqlite3.Connection, turn: int, picture: str) -> int:
+        row = db.execute(
+            "SELECT p.id, p.sha256, p.width, p.height, h.kind, h.source FROM holdings h "
+            "JOIN pictures p ON p.id = h.picture WHERE h.owner = ? AND h.picture = ?",
+            (self._owner, picture),
+        ).fetchone()
+        if row is None:
+            raise ValueError(f"{self._owner!r} has no picture {picture!r} to recall")
+        kept = Kept(row["id"], row["sha256"], (row["width"], row["height"]), row["source"])
+        return self.take_handle(db, kept, row["kind"], Lineage(self._chat, turn))
+
+    def _recall_region(self, db: sqlite3.Connection, call: str, turn: int, one: Recalled) -> int:
+        found = db.execute(
+            "SELECT r.* FROM regions r JOIN chats c ON c.id = r.chat WHERE c.owner = ? AND r.picture = ? AND r.n = ?",
+            (self._owner, one.picture, int(one.id.rpartition(".r")[2])),
+        ).fetchall()
+        if not found:  # one that was found while a folder was indexed, or imported: it belongs to no conversation
+            found = db.execute(
+                "SELECT m.*, NULL AS mask FROM memories m WHERE owner = ? AND item = ?", (self._owner, one.id)
+            ).fetchall()
+        if not found:
+            raise ValueError(f"{self._owner!r} has no region {one.id!r} to recall")
+        row = found[0]
+        same = db.execute(
+            "SELECT number FROM regions WHERE chat = ? AND picture = ? AND label = ? AND x0 = ? AND y0 = ? "
+            "AND x1 = ? AND y1 = ? ORDER BY number",
+            (self._chat, one.picture, row["label"], row["x0"], row["y0"], row["x1"], row["y1"]),
+        ).fetchone()
+        if same is not None:
+            return same["number"]
+        self._recall_picture(db, turn, one.picture)
+        draft = RegionDraft(one.picture, (row["x0"], row["y0"], row["x1"], row["y1"]), row["label"], row["score"])
+        self.write_regions(db, call, [draft], [row["mask"]])
+        sql = "SELECT max(number) AS number FROM regions WHERE chat = ? AND call = ?"
+        return db.execute(sql, (self._chat, call)).fetchone()["number"]
 
     def write_regions(
         self, db: sqlite3.Connection, call: str, drafts: Sequence[RegionDraft], masks: Sequence[str | None]

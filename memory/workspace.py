@@ -21,7 +21,7 @@ from .decode import Decoded, Source
 from .ledger import now
 from .pictures import Kept, PictureStore
 from .records import Call, Lineage, Picture, Recorded, Region, ToolResult
-from .rows import ChatRows, number_in, unknown_chat
+from .rows import RECALLED, ChatRows, number_in, unknown_chat
 
 HandleKind = Literal["picture", "region"]
 LISTED = 20  # handles that a message about an unknown one lists
@@ -59,8 +59,14 @@ class LedgerWorkspace:
         rows = self._rows.read("SELECT turns FROM chats WHERE id = ?")
         return rows[0]["turns"] if rows else 0
 
-    def begin_turn(self, sources: Sequence[Source | Decoded] = ()) -> tuple[int, list[Picture]]:
+    def begin_turn(
+        self, sources: Sequence[Source | Decoded] = (), *, remember: bool = False
+    ) -> tuple[int, list[Picture]]:
         """Begin the next turn with the pictures that the user gives in it: all of it, or nothing.
+
+        Args:
+            sources: the pictures.
+            remember: what is met in this turn is to be remembered (`memory.waiting` does it).
 
         Returns:
             The turn's number, from 1, and one picture a source, with handles. A picture that the
@@ -72,7 +78,7 @@ class LedgerWorkspace:
         kept = self._take_in(sources)
         with self.store.ledger.write() as db:
             self._rows.begin_chat(db)
-            turn = self._rows.begin_turn(db)
+            turn = self._rows.begin_turn(db, remember)
             numbers = [self._rows.take_handle(db, one, "given", Lineage(self.chat, turn)) for one in kept]
         return turn, [self.picture(f"img_{number}") for number in numbers]
 
@@ -159,6 +165,9 @@ class LedgerWorkspace:
             for place, (draft, kept) in enumerate(zip(result.pictures, pictures, strict=True)):
                 lineage = Lineage(self.chat, turn, tool, arguments, draft.parent)
                 self._rows.write_made(db, call_id, place, draft, kept, lineage)
+            if result.recalled:
+                facts = _json(result.facts | {RECALLED: self._rows.take_recalled(db, call_id, turn, result.recalled)})
+                db.execute("UPDATE calls SET facts = ? WHERE chat = ? AND id = ?", (facts, self.chat, call_id))
             recorded = self._rows.recorded(call_id)
             observation = observe(recorded)
             db.execute("UPDATE calls SET observation = ? WHERE chat = ? AND id = ?", (observation, self.chat, call_id))
@@ -178,6 +187,21 @@ class LedgerWorkspace:
         """A call that was done, by its id, or None."""
         rows = self._rows.read("SELECT * FROM calls WHERE chat = ? AND id = ?", call_id)
         return self._call(rows[0]) if rows else None
+
+    def met_anything(self, turn: int) -> bool:
+        """Whether a turn brought anything that could be remembered; a turn of words alone waits no longer."""
+        met = "SELECT 1 FROM chat_pictures WHERE chat = ? AND turn = ?"
+        sql = f"{met} UNION ALL SELECT 1 FROM calls WHERE chat = ? AND turn = ?"
+        if self._rows.read(sql, turn, self.chat, turn):
+            return True
+        with self.store.ledger.write() as db:
+            db.execute("UPDATE turns SET waits = 0 WHERE chat = ? AND turn = ?", (self.chat, turn))
+        return False
+
+    def facts_of(self, tool: str, turn: int) -> list[dict[str, Any]]:
+        """The facts that the calls of a tool recorded in a turn, in the order of the calls."""
+        sql = "SELECT facts FROM calls WHERE chat = ? AND tool = ? AND turn = ? ORDER BY rowid"
+        return [json.loads(row["facts"]) for row in self._rows.read(sql, tool, turn)]
 
     def regions_of_turn(self, turn: int) -> list[Region]:
         """The regions that the calls of a turn found or gave masks, as they are now, in the order of their handles."""
@@ -279,6 +303,8 @@ class LedgerWorkspace:
         return self.recorded(call_id)
 
     def _unknown(self, handle: str, kind: HandleKind) -> ToolRetry:
+        if self._rows.read("SELECT 1 FROM forgotten WHERE chat = ? AND handle = ?", handle):
+            return ToolRetry(f"{handle} is forgotten: it was deleted for good.", kind="forgotten_handle")
         there = self.handles(kind)
         names = ", ".join(there[-LISTED:]) or "none yet"
         earlier = f", and {len(there) - LISTED} before these" if len(there) > LISTED else ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..memory.records import (
     MaskDraft,
     Picture,
     PictureDraft,
+    Recalled,
     Recorded,
     Region,
     RegionDraft,
@@ -37,14 +39,17 @@ __all__ = [
     "Phrase",
     "PictureDraft",
     "PictureHandle",
+    "Recalled",
     "Recorded",
     "RegionDraft",
     "RegionHandle",
+    "Talk",
     "Tool",
     "ToolArguments",
     "ToolContext",
     "ToolResult",
     "View",
+    "VisualMemory",
     "Workspace",
 ]
 
@@ -98,9 +103,19 @@ class Expert(ABC, Generic[Request, Answer]):
             UserError: the spec names nothing that can be loaded (wrong hash, wrong format, missing).
         """
 
+    def connect(self, experts: Experts) -> None:
+        """Called once after loading, with what the expert may ask in its turn; most ask nobody.
+
+        Such asking goes one way: whom an expert asks must never ask it.
+        """
+
     @abstractmethod
     def predict(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer a batch; one answer a request, in order."""
+
+    def stream(self, request: Request, tell: Callable[[str], None]) -> Answer:
+        """Answer one request; an expert that writes words tells them as they come. The others just answer."""
+        return self.predict([request])[0]
 
 
 class Experts(Protocol):
@@ -138,6 +153,43 @@ class Workspace(Protocol):
         """The region's mask, (height, width) bool over the whole picture, or None."""
         ...
 
+    def facts_of(self, tool: str, turn: int) -> list[dict[str, Any]]:
+        """The facts that the calls of a tool recorded in a turn, in the order of the calls."""
+        ...
+
+
+class VisualMemory(Protocol):
+    """What the memory tools ask: the user's own memory in production, the scenes of a trace in training.
+
+    Everything here is about one user; nobody else's pictures can be named through it.
+    """
+
+    def recall(
+        self, words: str | None, view: View | None, *, k: int, since: datetime | None, kind: str
+    ) -> list[Recalled]:
+        """What is most like the words, the view or both, best first; nothing where nothing is like it.
+
+        Args:
+            words: what to look for, or None.
+            view: what it should look like, or None; one of both is given.
+            k: at most so many.
+            since: only what was seen at or after this moment.
+            kind: "any", "picture" or "region".
+        """
+        ...
+
+    def remember(self, handle: str, note: str | None) -> None:
+        """Keep `img_N` or `reg_N` findable, and the note (the user's own words) with it. Doing it twice is the same.
+
+        Raises:
+            ToolRetry: no such handle.
+        """
+        ...
+
+    def forget(self, picture: str) -> None:
+        """Delete a picture (`pic_...`) for good, with all that was found in it. Doing it twice is the same."""
+        ...
+
 
 # Types for arguments. The extra key lets a constrained controller offer only handles that exist.
 AnyHandle = Annotated[
@@ -159,12 +211,23 @@ class ToolArguments(BaseModel):
 
 
 @dataclass(frozen=True)
+class Talk:
+    """What is being said around a call, word for word."""
+
+    turn: int = 0  # the turn of the call, from 1
+    said: str = ""  # the user's words of this turn
+    answered: str | None = None  # the agent's answer of the turn before; None where it is not known
+
+
+@dataclass(frozen=True)
 class ToolContext:
     """What a run may use."""
 
     workspace: Workspace
     experts: Experts
     look_again: bool = True  # False: regions are cut from the first, small look (for measuring its worth)
+    memory: VisualMemory | None = None
+    talk: Talk = Talk()
 
     def view(self, handle: str, margin: float = 0.0) -> View:
         """What `img_N` or `reg_N` shows; a region's box is widened by `margin` of its longer side."""
@@ -219,3 +282,10 @@ class Tool(ABC, Generic[A]):
     @abstractmethod
     def observe(self, arguments: A, recorded: Recorded) -> str:
         """What happened, in words for the controller, with the handles of what was found or made."""
+
+    def finish(self, recorded: Recorded, context: ToolContext) -> None:
+        """What must happen only after the call is written down, such as deleting for good.
+
+        It runs again when the call is answered from the ledger, so a crash in between is made up for;
+        doing it twice must be the same as once.
+        """

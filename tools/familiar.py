@@ -12,7 +12,7 @@ from .requests import Likeness
 KNOWN_FROM = 0.5
 
 
-def require_known(view: View, experts: Experts, handle: str) -> None:
+def require_known(view: View, experts: Experts, handle: str, judge: str = "clip") -> None:
     """Ask CLIP whether the picture is of the kind that it was trained on.
 
     The *whole* picture is judged, whatever part of it the view shows: a small crop tells little.
@@ -22,12 +22,13 @@ def require_known(view: View, experts: Experts, handle: str) -> None:
         view: any view of the picture.
         experts: who to ask.
         handle: the picture's handle, for the message.
+        judge: the role that is asked; a reader of real documents trusts itself with every picture.
 
     Raises:
         ExpertFailed: the picture is unlike the drawn world of the bundled models.
     """
     whole = replace(view, box=(0, 0, *view.size))
-    likeness = experts.ask("clip", [Likeness(whole)])[0]
+    likeness = experts.ask(judge, [Likeness(whole)])[0]
     if likeness is not None and likeness < KNOWN_FROM:
         raise ExpertFailed(
             f"{handle} is unlike the drawn pictures that the bundled models know, so what they say about it would "
@@ -36,7 +37,9 @@ def require_known(view: View, experts: Experts, handle: str) -> None:
         )
 
 
-def look(context: ToolContext, handle: str, margin: float = 0.0) -> tuple[View, Picture]:
+def look(
+    context: ToolContext, handle: str, margin: float = 0.0, *, judge: str = "clip"
+) -> tuple[View, Picture]:
     """The view of `img_N` or `reg_N` and the picture it is of, once the models are known to know it.
 
     A crop or a cut-out is judged by the picture that it was made from.
@@ -49,7 +52,7 @@ def look(context: ToolContext, handle: str, margin: float = 0.0) -> tuple[View, 
     picture = _picture_of(context, handle)
     origin = _origin(context, picture)
     assert origin.handle is not None  # it was found by its handle
-    require_known(context.view(origin.handle), context.experts, origin.handle)
+    require_known(context.view(origin.handle), context.experts, origin.handle, judge)
     return view, picture
 
 

@@ -23,6 +23,7 @@ from .requests import Detect, Match
 
 EVERYTHING = "everything"
 ANYTHING = frozenset({EVERYTHING, "anything", "thing", "object", "item"})  # words that say nothing for CLIP to judge
+SIGNS = frozenset({"sign", "signs"})  # boxes of signs are for reading: left out unless the phrase asks for them
 MARGIN = 0.1  # how much of the surroundings a crop shows, as a share of its longer side
 TRUE_FROM = 0.5  # the likelihood from which a phrase is taken to be true of a crop
 SAME_THING = 0.7  # boxes that overlap by more (IoU) are of one thing
@@ -79,11 +80,12 @@ def find(
         ExpertFailed: an expert failed, or does not know such pictures.
     """
     phrase = clean(phrase)
-    named = phrase.lower() not in ANYTHING
+    named = phrase.lower() not in ANYTHING | SIGNS
     view, picture = look(context, handle, MARGIN)
     load = cache(view.load)  # all the crops are cut from one opening of the picture
     view = replace(view, load=load)
-    detections = context.experts.ask("detector", [Detect(view, phrase if named else None)])[0]
+    detections = context.experts.ask("detector", [Detect(view, phrase if phrase.lower() not in ANYTHING else None)])[0]
+    detections = _signs_apart(detections, phrase.lower())
     boxes, scores, labels = _thin_out(detections, picture.size)
     if named and boxes:
         crops = [replace(context.view_of(picture, box, MARGIN), load=load) for box in boxes]
@@ -96,6 +98,19 @@ def find(
     ]
     drafts.sort(key=lambda draft: sort_key(order, draft.box, draft.score or 0.0))
     return Found(picture, view, drafts[:at_most], len(drafts))
+
+
+def _signs_apart(detections: Any, phrase: str) -> Any:
+    """Only the detector's signs for the phrase "sign"; all without them for a phrase that speaks of no sign."""
+    names = detections.data.get("class_name")
+    if names is None or not len(detections) or (phrase not in SIGNS and SIGNS & set(phrase.split())):
+        return detections
+    return detections[np.isin(names, list(SIGNS)) == (phrase in SIGNS)]
+
+
+def things_in(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[float], list[str]]:
+    """Boxes, scores and labels of all the things in `sv.Detections`, signs left out, best first."""
+    return _thin_out(_signs_apart(detections, EVERYTHING), size)
 
 
 def _thin_out(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[float], list[str]]:

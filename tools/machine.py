@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..settings import SCHEMES, ModelSpec, Settings, load_profile
-from .registry import expert_roles
+from .registry import all_tools, expert_roles
 from .weights import resolve
 
 PACKAGES = (
@@ -37,7 +37,8 @@ def examine(profile: str) -> dict[str, Any]:
     """
     chosen = load_profile(profile)
     models = [examine_model(role, chosen.spec(role)) for role in chosen.models]
-    for role in ("controller", *expert_roles()):
+    asked = {role for tool in all_tools().values() for role in tool.roles}
+    for role in ("controller", *(role for role in expert_roles() if role in asked)):
         if role not in chosen.models:
             problem = f"The profile {chosen.name!r} names no model for the role {role!r}: add one under [models]."
             models.append({"role": role, "spec": "-", "there": False, "megabytes": None, "problem": problem})
@@ -59,7 +60,10 @@ def examine(profile: str) -> dict[str, Any]:
 def examine_model(role: str, spec: ModelSpec) -> dict[str, Any]:
     """Whether one model's weights are on this machine and are what their card says."""
     report: dict[str, Any] = {"role": role, "spec": str(spec), "there": True, "megabytes": None, "problem": None}
-    if spec.scheme in {"openai", "script"}:
+    if spec.scheme == "tesseract" and shutil.which("tesseract") is None:
+        problem = "Tesseract is not installed: sudo apt install tesseract-ocr"
+        return report | {"there": False, "problem": problem}
+    if spec.scheme in {"openai", "script", "roles", "tesseract"}:
         if spec.scheme == "openai" and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
             report |= {"there": False, "problem": "Set OPENAI_BASE_URL (a local server) or OPENAI_API_KEY."}
         return report
@@ -95,7 +99,7 @@ def fetch(what: str) -> list[ModelSpec]:
     for spec in wanted:
         try:
             # No pickles from outside: the safetensors of a checkpoint are all that is taken.
-            snapshot_download(spec.name, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.jinja", "*.model"])
+            snapshot_download(spec.base.name, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.jinja", "*.model"])
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UserError(

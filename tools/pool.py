@@ -22,12 +22,13 @@ from .registry import expert_class
 
 @dataclass(frozen=True)
 class PoolEvent:
-    """Something that a person who waits may like to know: "loading detector (zoo:detector)"."""
+    """Something that a person who waits may like to know: "loading detector (zoo:detector)", or words as they come."""
 
-    stage: Literal["loading", "loaded", "unloaded"]
+    stage: Literal["loading", "loaded", "unloaded", "said"]
     role: str
     spec: str
     seconds: float = 0.0  # how long the loading took
+    text: str = ""  # what the expert has just written
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class ExpertPool:
 
                 torch.set_num_threads(self.threads)
                 expert = kind.load(spec, self._checked_device())
+                expert.connect(self)
             except UserError as error:
                 raise ExpertFailed(error.message, kind=error.kind) from error
             except Exception as error:
@@ -177,6 +179,9 @@ class ExpertPool:
 
     def _predict(self, role: str, expert: Expert[Any, Any], requests: Sequence[Any]) -> list[Any]:
         try:
+            if len(requests) == 1 and self.listener is not None:
+                spec = self.profile.models.get(role, "")
+                return [expert.stream(requests[0], lambda text: self._tell(PoolEvent("said", role, spec, text=text)))]
             return expert.predict(requests)
         except Exception as error:
             if not _out_of_memory(error):

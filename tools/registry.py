@@ -17,7 +17,7 @@ from .contracts import Expert, Tool
 T = TypeVar("T", bound=type[Tool[Any]])
 
 # The files that hold one tool each, in the order in which a controller is told of them.
-TOOL_MODULES = ("find_objects", "segment_objects", "classify_image", "crop_image", "calculate")
+TOOL_MODULES = ("find_objects", "segment_objects", "classify_image", "crop_image", "calculate", "describe_image", "answer_about_image", "read_text", "compare_images", "inspect_image", "search_memory", "remember_image", "forget_image")
 
 _tools: dict[str, type[Tool[Any]]] = {}
 _experts: dict[str, str] = {}
@@ -49,6 +49,9 @@ def expert(role: str, place: str) -> None:
 expert("clip", "clip:Clip")
 expert("detector", "detector:Detector")
 expert("sam", "sam:Sam")
+expert("reader", "reader:Reader")
+expert("captioner", "captioner:Captioner")
+expert("llava", "llava:Llava")
 
 
 def all_tools() -> dict[str, Tool[Any]]:

@@ -6,6 +6,7 @@ All boxes and points are in pixels of the *whole* upright picture, whatever part
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Embed:
 
 @dataclass(frozen=True)
 class Likeness:
-    """To the role "clip": how like the pictures that the model was trained on is this view?
+    """To the role "clip" (or "reader"): how like the pictures that the model was trained on is this view?
 
     Answer: a float in 0..1, at least 0.5 where the model knows such pictures, or None where the
     model has no such calibration (published checkpoints).
@@ -81,3 +82,58 @@ class Masks:
 
     masks: np.ndarray
     scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Describe:
+    """To the role "captioner" or "llava": what the view shows. Answer: `Said`.
+
+    "short" names what stands out, "detailed" everything there is, in raster order.
+    """
+
+    view: View
+    detail: Literal["short", "detailed"] = "short"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To the role "llava": a question about one view or several. Answer: `Said`.
+
+    Whether a statement holds is asked as `STATEMENT` puts it; the answer begins with "true" or "false".
+    `history` holds the questions and answers before it, oldest first, where "it" may mean something of them.
+    """
+
+    views: tuple[View, ...]
+    question: str
+    history: tuple[tuple[str, str], ...] = ()
+
+
+STATEMENT = "True or false: {}"  # how a statement is put to the role "llava"
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words of a model, and how sure it is of them: the mean likelihood of its tokens, in 0..1, or None.
+
+    `rationale` is what a model that thinks first wrote before its answer.
+    """
+
+    text: str
+    confidence: float | None = None
+    rationale: str = ""
+
+
+@dataclass(frozen=True)
+class Read:
+    """To the role "reader": the words that can be read in the view. Answer: a list of `Word` in reading order."""
+
+    view: View
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as it was read. `box`: xyxy in pixels of the whole picture. `score`: 0..1."""
+
+    text: str
+    box: Box
+    score: float

@@ -10,14 +10,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from ..errors import ExpertFailed, ToolRetry, suggest
-from .contracts import Experts, Recorded, Tool, ToolArguments, ToolContext, ToolResult, Workspace
+from .contracts import (
+    Experts,
+    Recorded,
+    Talk,
+    Tool,
+    ToolArguments,
+    ToolContext,
+    ToolResult,
+    VisualMemory,
+    Workspace,
+)
 
 SHOWN = 30  # how many handles a message lists
 FAILED = "failed"  # the fact that names the error of a call that failed
@@ -60,13 +70,21 @@ class ToolRunner:
     """Runs the tools of one conversation."""
 
     def __init__(
-        self, tools: Mapping[str, Tool[Any]], workspace: Ledger, experts: Experts, *, look_again: bool = True
+        self,
+        tools: Mapping[str, Tool[Any]],
+        workspace: Ledger,
+        experts: Experts,
+        *,
+        look_again: bool = True,
+        memory: VisualMemory | None = None,
     ) -> None:
         self.tools = dict(tools)
         self.workspace = workspace
-        self.context = ToolContext(workspace, experts, look_again)
+        self.context = ToolContext(workspace, experts, look_again, memory)
 
-    def run(self, call_id: str, name: str, arguments: dict[str, Any], turn: int) -> Observation:
+    def run(
+        self, call_id: str, name: str, arguments: dict[str, Any], turn: int, talk: Talk | None = None
+    ) -> Observation:
         """Do a call, or answer it from the ledger where it was done before.
 
         Args:
@@ -74,27 +92,31 @@ class ToolRunner:
             name: the tool.
             arguments: as the controller wrote them, unchecked.
             turn: the turn that the call belongs to, for lineage.
+            talk: what is being said around the call; tools that need the user's own word read it here.
 
         Returns:
             The observation; `ok` is False where the call must be mended or an expert failed.
         """
         begun = time.perf_counter()
-        recorded, text = self.workspace.recorded(call_id) or self._do(call_id, name, arguments, turn)
+        context = replace(self.context, talk=talk or Talk(turn))
+        recorded, text = self.workspace.recorded(call_id) or self._do(call_id, name, arguments, context)
         kind = recorded.facts.get(FAILED)
+        if kind is None and name in self.tools:
+            self.tools[name].finish(recorded, context)
         return Observation(text, kind is None, recorded, time.perf_counter() - begun, kind)
 
-    def _do(self, call_id: str, name: str, arguments: dict[str, Any], turn: int) -> tuple[Recorded, str]:
+    def _do(self, call_id: str, name: str, arguments: dict[str, Any], context: ToolContext) -> tuple[Recorded, str]:
         """Run a tool and write down what it came to; a failure is written down, too, so it is answered once."""
         kept, ok = _plain(arguments), True
         try:
             tool = self._tool(name)
             checked = check_arguments(tool, kept, self.workspace.handles())
             kept = checked.model_dump(mode="json", exclude_unset=True)
-            result = tool.run(checked, self.context)
+            result = tool.run(checked, context)
             observe = partial(tool.observe, checked)
         except (ToolRetry, ExpertFailed) as error:
             ok, result, observe = False, ToolResult(facts={FAILED: error.kind}), partial(_words, error.message)
-        return self.workspace.record(call_id, name, kept, result, observe, turn=turn, ok=ok)
+        return self.workspace.record(call_id, name, kept, result, observe, turn=context.talk.turn, ok=ok)
 
     def _tool(self, name: str) -> Tool[Any]:
         if name not in self.tools:

@@ -27,10 +27,16 @@ PICKLES = (".pt", ".pth", ".bin")
 def resolve(spec: ModelSpec) -> Path:
     """The file or folder behind a spec; a zoo folder has been verified. Never fetches.
 
+    Of a spec with an adapter (`hf:OWNER/NAME+file:/my/adapter`) it is the folder of the base.
+
     Raises:
         UserError: nothing lies there (kind "missing_weights"), the zoo file has a wrong hash
             ("wrong_hash"), or the scheme leads to no files ("bad_model_spec").
     """
+    if spec.adapter is not None:
+        if not spec.adapter.is_dir():
+            raise UserError(f"{str(spec)!r}: there is no folder {str(spec.adapter)!r}.", kind="missing_weights")
+        return resolve(spec.base)
     if spec.scheme == "zoo":
         return _zoo(spec)
     if spec.scheme == "file":

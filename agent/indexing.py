@@ -1,0 +1,226 @@
+"""Folders into memory: whole pictures through `Memory.remember_files`, and the things in them as regions.
+
+Four stages run beside each other: files are decoded, pictures embedded, things found and embedded, rows
+written. Each batch is durable when it is told of; whatever stops the work, the same call goes on where it
+was stopped, because files that are known and looked through are skipped.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ExpertFailed, UserError
+from ..memory.found import looked_through, ready_regions, region_items, to_look_through, write_regions
+from ..memory.pictures import readable
+from ..memory.records import Lineage, RegionDraft
+from ..tools.embedder import view_of_image
+from ..tools.familiar import KNOWN_FROM
+from ..tools.finding import EVERYTHING, things_in
+from ..tools.requests import Detect, Likeness
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+BATCH = 16  # pictures whose things are found together
+AHEAD = 2  # batches that may wait for it
+
+
+@dataclass(frozen=True)
+class Done:
+    """One file is done."""
+
+    path: Path
+    id: str | None = None  # None: bad
+    new: bool = False
+    duplicates: int = 0  # pictures that were there before and are the same
+    regions: int = 0
+    error: str | None = None
+
+
+def find_files(given: Sequence[str], home: Path) -> tuple[list[Path], list[dict[str, str]]]:
+    """The picture files that paths, folders and globs lead to, each once, in the order of their names.
+
+    Folders are gone through with all that is in them; of those only files with a picture's ending are taken, and
+    nothing under the home folder. A file that is named itself is taken whatever it is called.
+
+    Returns:
+        The files, and {path, error} for what leads to nothing.
+
+    Raises:
+        UserError: nothing leads anywhere (kind "nothing_matched").
+    """
+    files: dict[Path, None] = {}
+    bad: list[dict[str, str]] = []
+    inside = home.resolve()
+    for text in given:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            found = list(_walk(path, inside))
+            why = f"{text!r} is a folder without pictures ({', '.join(sorted(ENDINGS))})."
+        elif path.exists():
+            found, why = [path], ""
+        else:
+            some = sorted(Path(one) for one in glob.glob(str(path), recursive=True))  # noqa: PTH207 (patterns may be absolute)
+            found = [one for each in some for one in (_walk(each, inside) if each.is_dir() else [each])]
+            found = [one for one in found if one.suffix.lower() in ENDINGS]
+            why = f"{text!r}: there is no such file or folder, and as a pattern it matches no picture."
+        if not found:
+            bad.append({"path": text, "error": why})
+        files |= dict.fromkeys(found)
+    if not files:
+        raise UserError(
+            f"Nothing to index: {' '.join(one['error'] for one in bad)} Try: saccade index FOLDER",
+            kind="nothing_matched",
+        )
+    return list(files), bad
+
+
+def _walk(folder: Path, without: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        folders[:] = sorted(name for name in folders if (here / name).resolve() != without)
+        yield from (here / name for name in sorted(names) if Path(name).suffix.lower() in ENDINGS)
+
+
+class Indexing:
+    """Takes files in for one user.
+
+    Args:
+        agent: gives the memory and the experts.
+        owner: the user.
+        regions: also find the things in the pictures.
+    """
+
+    def __init__(self, agent: Agent, owner: str, *, regions: bool = True) -> None:
+        self._agent, self._owner = agent, owner
+        self._regions = regions
+        self._begun = time.perf_counter()
+        self._done: list[Done] = []
+        self._notice: str | None = None
+        self._stopped = threading.Event()
+
+    def run(self, files: Sequence[Path]) -> Iterator[Done]:
+        """Take the files in; one `Done` each, as soon as all about it is durable. Ctrl-C ends it early and in order."""
+        self._begun = time.perf_counter()
+        try:
+            for one in self._with_regions(files) if self._regions else self._pictures(files):
+                self._done.append(one)
+                yield one
+        except KeyboardInterrupt:
+            self._stopped.set()
+
+    def summary(self, bad: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+        """What came of it, as JSON values."""
+        seconds = time.perf_counter() - self._begun
+        new = sum(one.new for one in self._done)
+        failed = [{"path": str(one.path), "error": one.error} for one in self._done if one.error is not None]
+        return {
+            "files": len(self._done),
+            "new": new,
+            "known": sum(one.id is not None and not one.new for one in self._done),
+            "regions": sum(one.regions for one in self._done),
+            "near_duplicates": sum(one.new and one.duplicates > 0 for one in self._done),
+            "failed": [*bad, *failed],
+            "seconds": round(seconds, 2),
+            "pictures_per_second": round(new / max(seconds, 1e-9), 2),
+            "stopped": self._stopped.is_set(),
+            "notice": self._notice,
+        }
+
+    def _pictures(self, files: Sequence[Path]) -> Iterator[Done]:
+        for one in self._agent.memory.remember_files(self._owner, files):
+            yield Done(one.path, one.id, one.new, len(one.duplicates), 0, one.error)
+
+    def _with_regions(self, files: Sequence[Path]) -> Iterator[Done]:
+        """Whole pictures in this thread, the things in them in a second one, their rows in a third."""
+        with ThreadPoolExecutor(1, "saccade-find") as finder, ThreadPoolExecutor(1, "saccade-write") as writer:
+            under_way: deque[Future[Future[list[Done]]]] = deque()
+            batch: list[Done] = []
+
+            def finished(most: int) -> Iterator[Done]:
+                while len(under_way) > most:
+                    yield from under_way.popleft().result().result()
+
+            try:
+                for one in self._pictures(files):
+                    if one.id is None or not (one.new or to_look_through(self._agent.store, self._owner, _full(one))):
+                        yield one
+                        continue
+                    batch.append(one)
+                    if len(batch) == BATCH:
+                        under_way.append(finder.submit(self._find, batch, writer))
+                        batch = []
+                        yield from finished(AHEAD)
+                if batch:
+                    under_way.append(finder.submit(self._find, batch, writer))
+                yield from finished(0)
+            except (KeyboardInterrupt, GeneratorExit):
+                for one in under_way:
+                    one.cancel()
+                raise
+
+    def _find(self, batch: Sequence[Done], writer: ThreadPoolExecutor) -> Future[list[Done]]:
+        """Find and embed the things of a batch, and hand them to the thread that writes."""
+        agent, owner = self._agent, self._owner
+        drafts: dict[str, list[RegionDraft]] = {}
+        try:
+            drafts = self.detect(list(dict.fromkeys(one.id for one in batch if one.id is not None)))
+            looked = True
+        except ExpertFailed as error:  # pictures are remembered all the same; the next run tries again
+            self._notice, looked = f"The things in the pictures were not looked for: {error.message}", False
+        items = region_items(agent.store, owner, drafts, Lineage(tool="find_objects", arguments={"phrase": EVERYTHING}))
+        ready = ready_regions(agent.store, agent.memory.remembering, owner, items)
+
+        def write() -> list[Done]:
+            new = write_regions(agent.memory.remembering, owner, ready)
+            if looked:
+                looked_through(agent.store, owner, [_full(one) for one in batch])
+            count: dict[str, int] = {}
+            for region in new:
+                picture = region.partition(".")[0]
+                count[picture] = count.get(picture, 0) + 1
+            return [
+                Done(one.path, one.id, one.new, one.duplicates, count.pop(one.id or "", 0), one.error) for one in batch
+            ]
+
+        return writer.submit(write)
+
+    def detect(self, pictures: Sequence[str]) -> dict[str, list[RegionDraft]]:
+        """The things in pictures, each under the detector's own name; none in pictures that the models do not know."""
+        agent = self._agent
+        if "detector" not in agent.profile.models:
+            return {}
+        views = {id: view_of_image(agent.store.open(id, self._owner)) for id in pictures}
+        likeness = agent.experts.ask("clip", [Likeness(view) for view in views.values()])
+        strange = [id for id, like in zip(views, likeness, strict=True) if like is not None and like < KNOWN_FROM]
+        if strange:
+            self._notice = (
+                f"{len(strange)} or more pictures are unlike what the models of {agent.profile.name!r} know: they are "
+                f"remembered as wholes, and the things in them were not looked for. For photographs: saccade models "
+                f"fetch gpu, then saccade index --profile gpu."
+            )
+        known = {id: view for id, view in views.items() if id not in strange}
+        found = agent.experts.ask("detector", [Detect(view) for view in known.values()])
+        drafts: dict[str, list[RegionDraft]] = {}
+        for (id, view), detections in zip(known.items(), found, strict=True):
+            boxes, scores, labels = things_in(detections, view.size)
+            drafts[id] = [
+                RegionDraft(id, box, label, round(score, 4))
+                for box, score, label in zip(boxes, scores, labels, strict=True)
+            ]
+        return drafts
+
+
+def _full(one: Done) -> str:
+    """The path as the ledger has it: absolute, links as they were given."""
+    return readable(os.path.abspath(one.path.expanduser())) or ""  # noqa: PTH100
