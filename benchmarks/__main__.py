@@ -12,7 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("agent_overhead", "startup", "sam_prompts")
+NAMES = ("agent_overhead", "startup", "sam_prompts", "llava", "index", "memory")
+OWN_FILE = {"kills": Path("docs/results/kills.json")}  # run only when named: it takes half an hour
 
 
 def rows(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -26,28 +27,36 @@ def rows(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return lines
 
 
+def plain_table(name: str, figures: dict[str, Any]) -> Table:
+    """A line a figure."""
+    table = Table("figure", "value", title=name, title_justify="left")
+    for line in rows(figures):
+        table.add_row(*line)
+    return table
+
+
 def main() -> None:
     """Run the benchmarks that were named, or all."""
     parser = argparse.ArgumentParser(prog="saccade.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(NAMES)}; all where none is named")
-    parser.add_argument("--out", type=Path, default=Path("docs/results/benchmarks.json"))
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join(NAMES)} (all where none is named), or kills")
+    parser.add_argument("--out", type=Path, help="docs/results/benchmarks.json unless told; of kills, kills.json")
     chosen = parser.parse_args()
-    unknown = set(chosen.names) - set(NAMES)
+    unknown = set(chosen.names) - set(NAMES) - set(OWN_FILE)
     if unknown:
-        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; there are {', '.join((*NAMES, *OWN_FILE))}")
     console = Console()
-    report: dict[str, Any] = json.loads(chosen.out.read_text("utf-8")) if chosen.out.is_file() else {}
     for name in chosen.names or NAMES:
+        module = importlib.import_module(f".{name}", __package__)
         with console.status(f"measuring {name}"):
-            report[name] = importlib.import_module(f".{name}", __package__).measure()
-        table = Table("figure", "value", title=name, title_justify="left")
-        for line in rows(report[name]):
-            table.add_row(*line)
-        console.print(table)
-    report["machine"] = {"python": platform.python_version(), "processor": platform.machine()}
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    console.print(f"Written to {chosen.out}")
+            figures = module.measure()
+        console.print(module.table(figures) if hasattr(module, "table") else plain_table(name, figures))
+        out = chosen.out or OWN_FILE.get(name, Path("docs/results/benchmarks.json"))
+        report: dict[str, Any] = json.loads(out.read_text("utf-8")) if out.is_file() and name not in OWN_FILE else {}
+        report |= figures if name in OWN_FILE else {name: figures}
+        report["machine"] = {"python": platform.python_version(), "processor": platform.machine()}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        console.print(f"Written to {out}")
 
 
 if __name__ == "__main__":

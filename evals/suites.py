@@ -21,17 +21,40 @@ def _agent(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
     return run(Plan(**plan), workers, done)
 
 
+def _memory(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+    from .memory import run
+
+    return run(cases=cases, profile=profile, done=done)
+
+
+def _experts(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+    from .vqa import run
+
+    return run(cases=cases, profile=profile, done=done)
+
+
+def _tools(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+    from .toolcalls import run
+
+    return run(cases=cases, profile=profile, controller=controller, workers=workers, done=done)
+
+
+CASES = {"tools": 200, "memory": 1000, "experts": 2000}  # where the number of cases is not given, and is not 500
+
 SUITES: dict[str, Suite] = {
+    "tools": _tools,  # the right calls for describing, reading, comparing, measuring and memory, per kind of request
+    "memory": _memory,  # recall by words, regions, near duplicates, what was never seen, zero-shot naming
     "agent": _agent,  # the whole agent, as users get it
     "controller": partial(_agent, true_experts=True),  # the same cases with experts that never err
-    "experts": partial(_agent, gold_controller=True),  # the same cases with a controller that never errs
+    "gold": partial(_agent, gold_controller=True),  # the same cases with a controller that never errs
+    "experts": _experts,  # every row of LLaVA and captioner, alone, each beside its blind baseline
 }
 
 
 def run_suite(
     name: str,
     *,
-    cases: int = 500,
+    cases: int | None = None,
     workers: int = 2,
     quiet: bool = False,
     profile: str = "bundled",
@@ -41,7 +64,7 @@ def run_suite(
 
     Args:
         name: of `SUITES`.
-        cases: for each held-out set of phrasings.
+        cases: for each held-out set of phrasings (500 where not given); of "memory": scenes (1000).
         workers: processes side by side.
         quiet: print nothing.
         profile: the models.
@@ -55,7 +78,7 @@ def run_suite(
     """
     if name not in SUITES:
         raise UserError(f"There is no suite {name!r}.{suggest(name, SUITES)}", kind="unknown_suite")
-    plan = {"cases": cases, "profile": profile, "controller": controller}
+    plan = {"cases": CASES.get(name, 500) if cases is None else cases, "profile": profile, "controller": controller}
     if quiet:
         return {"suite": name} | SUITES[name](workers, None, **plan)
     from rich.console import Console

@@ -18,6 +18,9 @@ LEGEND = (
 
 def show_report(report: dict[str, Any], console: Console) -> None:
     """Print a report: the sets, their intents, small things, families, some failures, and whether the bars are met."""
+    if "rows" in report:
+        show_rows(report, console)
+        return
     for name, one in report["sets"].items():
         console.print(table(f"phrasings held out: {name}", [*one["intents"], {**one, "name": "all"}]))
     console.print(table("all sets", [*report["intents"], report["all"]]))
@@ -39,6 +42,40 @@ def show_report(report: dict[str, Any], console: Console) -> None:
     console.print(
         f"{report['cases']} cases in {report['seconds'] / 60:.1f} minutes with {report['workers']} processes: "
         f"{report['turns_per_second']} turns a second"
+    )
+
+
+def show_rows(report: dict[str, Any], console: Console) -> None:
+    """Print a report of the suites "tools", "memory" and "experts": one table, each figure beside what a blind guess would reach."""
+    made = Table(
+        title=f"suite {report['suite']}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    made.add_column("", overflow="fold")
+    for column in ("cases", "%", "95 %", "blind", "bar"):
+        made.add_column(column, justify="right", no_wrap=True)
+    group = None
+    for one in report["rows"]:
+        if one["group"] != group:
+            group = one["group"]
+            made.add_row(f"[bold]{escape(group)}[/]")
+        met = "" if one["bar"] is None else f"{percent(one['bar'])} {'met' if one['value'] >= one['bar'] else 'missed'}"
+        low = " (low is good)" if one["good"] == "low" else ""
+        made.add_row(
+            f"  {escape(one['name'])}{low}",
+            str(one["cases"]),
+            percent(one["value"]),
+            interval(one["interval"]),
+            percent(one["baseline"]),
+            met,
+        )
+    console.print(made)
+    if "clip" not in report["models"]:
+        console.print(f"{report['cases']} questions, {report['seconds'] / 60:.1f} minutes")
+        return
+    model = report["models"]["clip"]
+    console.print(
+        f"{report['cases']} pictures, {report['regions']} regions, {model['name']} ({model['sha256'][:12]}), "
+        f"{report['seconds'] / 60:.1f} minutes"
     )
 
 

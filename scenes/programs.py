@@ -217,7 +217,14 @@ def execute(program: Program, scene: Scene, boxes: Boxes | None = None) -> str:
 
 def things_of(node: SetNode, scene: Scene, boxes: Boxes | None = None) -> frozenset[int]:
     """The positions in `scene.things` of a set's members. Raises as `execute` does."""
-    return frozenset(i for i in range(len(scene.things)) if _Run(scene, boxes).clear(node) >> i & 1)
+    members = _Run(scene, boxes).clear(node)
+    return frozenset(i for i in range(len(scene.things)) if members >> i & 1)
+
+
+def certain_of(node: SetNode, scene: Scene, boxes: Boxes | None = None) -> frozenset[int]:
+    """The positions of those that certainly belong to a set, where others may be doubtful."""
+    certain, _ = _Run(scene, boxes).set(node)
+    return frozenset(i for i in range(len(scene.things)) if certain >> i & 1)
 
 
 def thing_of(node: ThingNode, scene: Scene, boxes: Boxes | None = None) -> int:

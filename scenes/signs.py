@@ -97,6 +97,23 @@ def lettering(word: str, font: int) -> tuple[skia.Path, float]:
     return path, box.width() * scale
 
 
+@cache
+def letter_spans(word: str, font: int) -> tuple[tuple[float, float], ...]:
+    """Where each letter of `lettering` begins and ends on the x axis, in heights of a capital."""
+    face = skia.Font(_face(font), 100)
+    face.setSubpixel(True)
+    glyphs = face.textToGlyphs(word)
+    whole, spans, at = skia.Path(), [], 0.0
+    for glyph, advance in zip(glyphs, face.getWidths(glyphs), strict=True):
+        letter = face.getPath(glyph)
+        letter.offset(at, 0)
+        whole.addPath(letter)
+        spans.append((at, at + advance))
+        at += advance + 6
+    middle, scale = whole.computeTightBounds().centerX(), 1 / _capital(font)
+    return tuple(((left - middle) * scale, (right - middle) * scale) for left, right in spans)
+
+
 def thing_box(thing: Thing) -> Box:
     """The box that the whole thing fills, xyxy, in picture shares."""
     held = pose(thing.shape, thing.variant % VARIANTS, thing.angle)

@@ -18,6 +18,13 @@ from langchain_core.messages import AIMessage
 from saccade import Agent
 from saccade.agent.scripted import ScriptedController, call, calls
 
+
+@pytest.fixture(autouse=True)
+def remembers_nothing(monkeypatch):
+    """These tests are about turns; what is remembered afterwards would only load models."""
+    monkeypatch.setenv("SACCADE_REMEMBER", "0")
+
+
 CHILD = """
 import sys
 import numpy as np
@@ -276,6 +283,7 @@ SLOW = """
 import sys, time
 from saccade import Agent
 from saccade.agent.scripted import ScriptedController
+
 
 def slowly(messages):
     print("in the middle", flush=True)

@@ -12,6 +12,13 @@ from saccade.agent.events import Loading, ReplyReady, StepFinished, StepStarted,
 from saccade.agent.scripted import ScriptedController, call, calls
 from saccade.settings import Settings
 
+
+@pytest.fixture(autouse=True)
+def remembers_nothing(monkeypatch):
+    """These tests are about turns; what is remembered afterwards would only load models."""
+    monkeypatch.setenv("SACCADE_REMEMBER", "0")
+
+
 ONE = call("calculate", expression="1 + 1")
 TWO = call("calculate", expression="2 + 2")
 

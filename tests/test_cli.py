@@ -12,6 +12,7 @@ from PIL import Image
 
 from saccade.cli import main
 from saccade.settings import load_profile
+from saccade.tools.registry import expert_roles
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
@@ -180,7 +181,8 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(home, capsys, monkeypatch
     assert not report["ready"]
     missing = [model for model in report["models"] if not model["there"]]
     assert missing
-    assert all("saccade models fetch" in model["problem"] for model in missing)
+    for model in missing:
+        assert ("apt install" if model["role"] == "reader" else "saccade models fetch") in model["problem"]
 
 
 def test_doctor_is_not_content_with_a_profile_that_lacks_a_role(home, capsys, tmp_path):
@@ -189,7 +191,7 @@ def test_doctor_is_not_content_with_a_profile_that_lacks_a_role(home, capsys, tm
     code, out, _ = run(capsys, "doctor", "--profile", profile, "--json")
     report = json.loads(out)
     assert code == 2
-    assert {model["role"] for model in report["models"] if not model["there"]} == {"detector", "sam"}
+    assert {model["role"] for model in report["models"] if not model["there"]} == set(expert_roles()) - {"clip"}
 
 
 def test_models_that_are_not_ours_are_told_apart_and_nothing_to_fetch_is_said(home, capsys):

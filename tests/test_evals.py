@@ -20,7 +20,8 @@ from saccade.scenes.phrases import VALUES
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ZOO
 from saccade.tools.contracts import FIRST_LOOK
-from saccade.training.plans import FACET_LABELS, seen
+from saccade.training.plans import FACET_LABELS
+from saccade.training.steps import seen
 from saccade.training.truth import TruthExperts
 
 
@@ -87,7 +88,7 @@ def bench_of(home, turn_of):
 
 def test_the_gold_behaviour_with_true_experts_gets_everything(tmp_path):
     bench = Bench(tmp_path, true_experts=True, gold_controller=True)
-    outcomes = [bench.run(case, baselines=case.name[0] == "a") for case, _ in NUMBERED]
+    outcomes = [bench.run(case, baselines=case.name[0] == "d") for case, _ in NUMBERED]
     bench.close()
     report = suite.report(outcomes)
     assert report["failures"] == report["errors"] == []
@@ -100,7 +101,7 @@ def test_the_gold_behaviour_with_true_experts_gets_everything(tmp_path):
         0,
         0,
     ]
-    assert list(report["sets"]) == ["a", "b", "c"]
+    assert list(report["sets"]) == ["d", "e", "f"]
     assert {one["name"] for one in report["intents"]} == {"count", "exist", "where", "cut_out", *FACET_LABELS}
     assert 0 < report["small"][-1]["cases"] < len(NUMBERED)
     json.dumps(report, allow_nan=False)
@@ -214,32 +215,32 @@ def test_wilson_intervals(some, of, low, high):
 
 def outcome(name, exact, right, blank=None, once=None, small=False):
     return Outcome(
-        name, name[0], "count", "count.a1", small, "How many?", 1, [], {"kind": "count", "value": 1, "things": (0,)},
+        name, name[0], "count", "count.d1", small, "How many?", 1, [], {"kind": "count", "value": 1, "things": (0,)},
         exact=exact, exact_given_seen=exact, right=right, blank=blank, once=once,
     )  # fmt: skip
 
 
 def test_the_worst_set_counts_and_baselines_stand_beside_the_same_cases():
-    good = [outcome(f"a{n}", True, True, blank=n == 0, once=n < 2) for n in range(4)]
-    bad = [outcome("b0", True, True, True, True), outcome("b1", False, True), outcome("b2", False, False, small=True)]
+    good = [outcome(f"d{n}", True, True, blank=n == 0, once=n < 2) for n in range(4)]
+    bad = [outcome("e0", True, True, True, True), outcome("e1", False, True), outcome("e2", False, False, small=True)]
     report = suite.report(good + bad)
-    assert report["worst"]["exact"] == {"set": "b", "share": 0.3333, "bar": 0.9}
-    assert report["worst"]["answer"] == {"set": "b", "share": 0.6667, "bar": 0.85}
+    assert report["worst"]["exact"] == {"set": "e", "share": 0.3333, "bar": 0.9}
+    assert report["worst"]["answer"] == {"set": "e", "share": 0.6667, "bar": 0.85}
     assert not report["passed"]
-    a, b = report["sets"]["a"], report["sets"]["b"]
+    a, b = report["sets"]["d"], report["sets"]["e"]
     assert (a["baseline_cases"], a["blank_answer"], a["once_answer"], a["twice_answer"]) == (4, 0.25, 0.5, 1.0)
     assert (b["cases"], b["baseline_cases"], b["twice_answer"]) == (3, 1, 1.0)
     assert [(one["name"], one["cases"], one["answer"]) for one in report["small"]] == [
         ("count", 1, 0.0),
         ("all", 1, 0.0),
     ]
-    assert [failure["name"] for failure in report["failures"]] == ["b1", "b2"]
+    assert [failure["name"] for failure in report["failures"]] == ["e1", "e2"]
     assert suite.report(good)["passed"]
 
 
 def report_for_card(**changes):
     plan = {"profile": "bundled", "controller": None, "seed": 5} | changes.pop("plan", {})
-    made = suite.report([outcome("a0", True, True, False, True)])
+    made = suite.report([outcome("d0", True, True, False, True)])
     return {"suite": "agent", "plan": plan, "models": {"controller": "zoo:controller 12"}} | made | changes
 
 
@@ -250,8 +251,8 @@ def test_the_figures_go_into_the_card_and_nothing_else_in_it_changes(tmp_path):
     written = json.loads((tmp_path / "card.json").read_text())
     figures = written["metrics"].pop("end_to_end")
     assert written == card
-    assert figures["worst"]["answer"] == {"set": "a", "share": 1.0, "bar": 0.85}
-    assert figures["sets"]["a"]["once_answer"] == 1.0
+    assert figures["worst"]["answer"] == {"set": "d", "share": 1.0, "bar": 0.85}
+    assert figures["sets"]["d"]["once_answer"] == 1.0
     assert figures["models"] == {"controller": "zoo:controller 12"}
     assert "failures" not in figures
 
@@ -274,19 +275,22 @@ def test_a_missing_card_and_an_unknown_suite_are_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("plan", "roles"),
+    ("plan", "controller", "others"),
     [
-        (suite.Plan(), {"clip", "detector", "sam", "controller"}),
-        (suite.Plan(true_experts=True), {"controller"}),
-        (suite.Plan(gold_controller=True), {"clip", "detector", "sam"}),
+        (suite.Plan(), True, True),
+        (suite.Plan(true_experts=True), True, False),
+        (suite.Plan(gold_controller=True), False, True),
     ],
 )
-def test_only_the_models_that_are_measured_must_be_there(plan, roles, monkeypatch, tmp_path):
+def test_only_the_models_that_are_measured_must_be_there(plan, controller, others, monkeypatch, tmp_path):
     from saccade.tools import weights
 
     (tmp_path / "card.json").write_text('{"sha256": "12ab"}')
     monkeypatch.setattr(weights, "resolve", lambda spec: tmp_path)
-    assert suite.require_models(plan) == {role: f"zoo:{role} 12ab" for role in roles}
+    needed = suite.require_models(plan)
+    assert ("controller" in needed) == controller
+    assert ({"clip", "detector", "sam"} <= needed.keys()) == others
+    assert all(model.endswith(" 12ab") == model.startswith("zoo:") for model in needed.values())
 
 
 def test_a_missing_model_is_told_before_the_first_case():
@@ -299,11 +303,11 @@ def test_the_tables_show_the_report(capsys):
 
     from saccade.evals.tables import show_report
 
-    cases = [outcome("a0", True, True, False, True), replace(outcome("a1", False, False), why="said 3, not [1]")]
+    cases = [outcome("d0", True, True, False, True), replace(outcome("d1", False, False), why="said 3, not [1]")]
     report = suite.report(cases) | {"seconds": 60.0, "workers": 1, "turns_per_second": 0.1}
     show_report(report, Console(width=200))
     printed = capsys.readouterr().out
-    for part in ("50.0", "9-91", "count.a1", "said 3, not [1]", "missed", "2 cases in 1.0 minutes"):
+    for part in ("50.0", "9-91", "count.d1", "said 3, not [1]", "missed", "2 cases in 1.0 minutes"):
         assert part in printed
 
 
@@ -321,3 +325,47 @@ def test_a_few_cases_with_the_bundled_models():
     assert report["all"]["answer"] >= 0.6, report["failures"]
     assert report["all"]["baseline_cases"] == 15
     assert report["all"]["blank_answer"] < report["all"]["answer"]
+
+
+# The suite "tools"
+
+
+def test_a_blank_picture_is_guessed_at_rather_than_refused():
+    from saccade.evals.bench import Trusting
+    from saccade.tools.contracts import View
+    from saccade.tools.requests import Detect, Likeness
+
+    class Doubting:
+        def ask(self, role, requests):
+            return [0.0 if isinstance(one, Likeness) else "answer" for one in requests]
+
+    view = View("pic_1", (8, 8), (0, 0, 8, 8), lambda: None)
+    experts = Trusting(Doubting())
+    assert experts.ask("clip", [Likeness(view)]) == [1.0]
+    assert experts.ask("detector", [Detect(view)]) == ["answer"]
+
+
+def test_the_tools_suite_judges_the_calls_alone(tmp_path):
+    from saccade.evals import toolcalls
+    from saccade.evals.suites import SUITES
+    from saccade.evals.tables import show_report
+    from saccade.training.plans import PLANS
+    from saccade.training.tool_cases import tool_cases
+
+    cases = tool_cases(1, 16, "dev")
+    gold = [next(PLANS[case.intent](case.ask)).calls for case in cases]
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"calls": [{"name": n, "arguments": a} for n, a in gold[0]]}, "There."]))
+    with toolcalls.bench_of("bundled", f"script:{script}") as bench:
+        one = bench.run(cases[0])
+    assert one.error == ""
+    assert one.exact
+    wrong = replace(one, exact=False, set="e")
+    report = toolcalls.report([one, wrong])
+    assert report["worst"] == 0.0
+    assert {row["group"] for row in report["rows"]} >= {"sets", "intents, all sets"}
+    assert report["failures"][0]["name"] == one.name
+    assert "tools" in SUITES
+    from rich.console import Console
+
+    show_report({"suite": "tools", "models": {}, "seconds": 1.0} | report, Console(quiet=True))

@@ -12,6 +12,12 @@ from saccade.agent.scripted import ScriptedController, call, calls
 from saccade.connectors.terminal import converse, split_pictures
 
 
+@pytest.fixture(autouse=True)
+def remembers_nothing(monkeypatch):
+    """These tests are about turns; what is remembered afterwards would only load models."""
+    monkeypatch.setenv("SACCADE_REMEMBER", "0")
+
+
 @pytest.mark.parametrize(
     ("line", "text", "pictures"),
     [

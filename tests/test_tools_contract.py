@@ -10,7 +10,7 @@ import pytest
 
 from saccade.errors import ToolRetry
 from saccade.memory.pictures import PictureStore
-from saccade.memory.records import RegionDraft, ToolResult
+from saccade.memory.records import Recalled, RegionDraft, ToolResult
 from saccade.memory.workspace import LedgerWorkspace
 from saccade.prompts import load
 from saccade.scenes.render import render
@@ -24,6 +24,23 @@ SCENE = sample_scene(5)
 RENDERED = render(SCENE, 512)
 
 
+class SmallMemory:
+    """A memory in which the conversation's own picture and first region are all there is."""
+
+    def __init__(self, workspace):
+        self.workspace = workspace
+
+    def recall(self, words, view, *, k, since, kind):
+        picture, region = self.workspace.picture("img_1"), self.workspace.region("reg_1")
+        return [Recalled(picture.id, 0.91, picture.created, "table.png"), Recalled(region.id, 0.88, picture.created)]
+
+    def remember(self, handle, note):
+        pass
+
+    def forget(self, picture):
+        raise AssertionError("nobody said yes")
+
+
 @pytest.fixture
 def runner():
     """A conversation with a picture, two regions of it with masks, and experts that know the truth."""
@@ -35,7 +52,8 @@ def runner():
     ]
     workspace.record("before", "find_objects", {}, ToolResult(regions=drafts), lambda recorded: "", turn=1)
     truth = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
-    return ToolRunner(TOOLS, workspace, TruthExperts({picture.id: truth}.__getitem__))
+    experts = TruthExperts({picture.id: truth}.__getitem__)
+    return ToolRunner(TOOLS, workspace, experts, memory=SmallMemory(workspace))
 
 
 def example(name):

@@ -55,7 +55,7 @@ def runner(workspace):
 
 COMPLAINTS = [
     ("find_object", {"image": "img_1"}, "unknown_tool", ["no tool 'find_object'", "Did you mean 'find_objects'?"]),
-    ("", {}, "unknown_tool", ["no tool ''", "Valid: calculate"]),
+    ("", {}, "unknown_tool", ["no tool ''", ", calculate,"]),
     ("find_objects", {}, "bad_arguments", ["`image` is missing", "Handles: img_1."]),
     ("find_objects", {"image": "the cube"}, "bad_arguments", ["'the cube'", "not a handle", "Handles: img_1."]),
     ("find_objects", {"image": 1}, "bad_arguments", ["`image` was 1; it must be a string."]),

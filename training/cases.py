@@ -17,13 +17,18 @@ from ..scenes.sample import sample_scene
 from ..scenes.scene import Scene, Thing
 from .noise import disturb
 from .nouns import Noun, any_world_noun, world_noun
-from .phrasings import HELD_OUT, Family, families, fill
-from .plans import PLANS, Ask, Call
-from .traces import Talk, Trace
+from .phrasings import DEV, HELD_OUT, Family, families, fill
+from .plans import PLANS
+from .plans_look import LOOK_PLANS
+from .plans_memory import MEMORY_PLANS
+from .steps import Ask, Call
+from .talk import FOLLOW_UPS, PAIRS, REPLIES, Talk
+from .trace import Trace
 from .wording import THE_PICTURE
 
 KINDS = ("count", "exist", "query", "where", "cut_out")
 QUERIES = ("color", "material", "shape")
+LEARNED = (*LOOK_PLANS, *MEMORY_PLANS)  # intents that ask a model that writes or reads, or memory
 
 AnswerKind = Literal["count", "bool", "attribute", "box", "mask"]
 
@@ -66,7 +71,7 @@ def agent_cases(seed: int, count: int, held_out: str) -> list[Case]:
     Args:
         seed: other seeds give other scenes.
         count: how many.
-        held_out: "a", "b" or "c".
+        held_out: "d", "e", "f" or "dev".
 
     Raises:
         UserError: there is no such set.
@@ -87,15 +92,40 @@ def held_out_traces(held_out: str, count: int, seed: int, noise: float = 0.0) ->
     for number in range(count):
         kind = KINDS[number % len(KINDS)]
         intent = QUERIES[(number // len(KINDS)) % len(QUERIES)] if kind == "query" else kind
-        rng = random.Random(f"{seed} {held_out} {number}")
-        talk = Talk(rng, noise=noise, outside=0.0, flawless=True)
-        talk.ask(intent, _family(intent, held_out, number, rng), 1)
-        traces.append(talk.trace)
+        traces.append(_trace(intent, held_out, number, f"{seed} {held_out} {number}", noise))
     return traces
 
 
+def learned_traces(held_out: str, each: int, seed: int, noise: float = 0.0) -> list[Trace]:
+    """Conversations that end in a request for describing, reading, memory and the like; `each` of every intent."""
+    _check(held_out)
+    return [
+        _trace(intent, held_out, number * len(KINDS), f"{seed} {held_out} {intent} {number}", noise)
+        for intent in LEARNED
+        if families(intent, held_out)
+        for number in range(each)
+    ]
+
+
+def _trace(intent: str, held_out: str, number: int, seed: str, noise: float) -> Trace:
+    """One request, after one that makes it possible where it needs that; only the last is to be judged."""
+    rng = random.Random(seed)
+    talk = Talk(rng, noise=noise, outside=0.0, flawless=True)
+    pictures = 2 if intent in PAIRS else 1
+    if intent in FOLLOW_UPS or intent in REPLIES:
+        before = "forget" if intent in REPLIES else "where"
+        while not (talk.doubtful or talk.it):
+            talk = Talk(rng, noise=noise, outside=0.0, flawless=True)
+            talk.ask(before, rng.choice(families(before)), 1)
+        for message in talk.trace.messages:
+            message.learn = False
+        pictures = 0
+    talk.ask(intent, _family(intent, held_out, number, rng), pictures)
+    return talk.trace
+
+
 def _check(held_out: str) -> None:
-    if held_out not in HELD_OUT:
+    if held_out not in (*HELD_OUT, DEV):
         raise UserError(f"Unknown held-out set {held_out!r}.{suggest(held_out, HELD_OUT)}", kind="unknown_set")
 
 
@@ -110,7 +140,7 @@ def _family(intent: str, held_out: str, number: int, rng: random.Random) -> Fami
 def _case(seed: int, number: int, intent: str, held_out: str) -> Case:
     rng = random.Random(f"case {seed} {held_out} {number}")
     family = _family(intent, held_out, number, rng)
-    index = seed * 100_000 + number * 100 + HELD_OUT.index(held_out) * 20
+    index = seed * 100_000 + number * 100 + (*HELD_OUT, DEV).index(held_out) * 20
     while True:
         scene = sample_scene(index, "test")
         index += 1

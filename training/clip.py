@@ -21,20 +21,20 @@ from ..scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES
 from ..tools.weights import sha256
 from .clip_known import KNOWN, fit
 from .clip_texts import LONGEST, SPECIAL, build_tokenizer, draw_captions, draw_phrases, encode, vocabulary
-from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, write_zoo
+from .common import Budget, Card, Run, autocast, batches, choose, draw_curve, plain_attention, write_json, write_zoo
 from .descent import descend
 from .looks import NOTHING, PARTS, REACH, Store, draw_look
 
 BUDGETS = {
-    "cpu": Budget(steps=1400, batch=96, patch=16, workers=1),
+    "cpu": Budget(steps=2400, batch=96, patch=16, workers=1),
     "gpu": Budget(steps=20000, batch=256, patch=8, workers=14),
 }
 CAPACITY = 16000  # scenes kept
 FRESH = 8  # scenes drawn a step, until the store is full
-WHOLES, MORE_WHOLES = 0.23, 0.42  # the share of whole scenes in a batch, at first and later
-MORE_FROM = 0.714  # of the steps
+WHOLES, MORE_WHOLES = 0.25, 0.58  # the share of whole scenes in a batch, at first and later
+MORE_FROM = 0.35  # of the steps
 SMALL = 96  # px: crops are shown so small at first, which is nearly twice as fast
-SMALL_UNTIL = 0.443  # of the steps
+SMALL_UNTIL = 0.35  # of the steps
 RATE = 2e-3
 SIDE = 128
 CELL = 16  # px: the dense heads name what each cell shows
@@ -66,6 +66,7 @@ class Trained(nn.Module):
 
         super().__init__()
         self.clip = CLIPModel(config_of(words, patch))
+        plain_attention(self.clip)
         self.bias = nn.Parameter(torch.tensor(-2.0))
         width = self.clip.visual_projection.in_features
         self.dense = nn.Linear(width, sum(map(len, VALUES_OF)))
@@ -74,11 +75,12 @@ class Trained(nn.Module):
 
     def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Unit embeddings (n, dim), pooled features (n, width), cells (n, width, side / CELL, side / CELL)."""
-        seen = self.clip.vision_model(pixel_values=pixels, interpolate_pos_encoding=pixels.shape[-1] != SIDE)
-        patches = seen.last_hidden_state[:, 1:].transpose(1, 2)
+        with autocast(pixels.device.type):
+            seen = self.clip.vision_model(pixel_values=pixels, interpolate_pos_encoding=pixels.shape[-1] != SIDE)
+        pooled, patches = seen.pooler_output.float(), seen.last_hidden_state[:, 1:].float().transpose(1, 2)
         side = round(patches.shape[-1] ** 0.5)
         cells = F.adaptive_avg_pool2d(patches.unflatten(-1, (side, side)), pixels.shape[-1] // CELL)
-        return F.normalize(self.clip.visual_projection(seen.pooler_output), dim=-1), seen.pooler_output, cells
+        return F.normalize(self.clip.visual_projection(pooled), dim=-1), pooled, cells
 
     def name_cells(self, cells: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """The loss of naming what each cell shows."""
@@ -87,10 +89,11 @@ class Trained(nn.Module):
     def read(self, ids: np.ndarray, mask: np.ndarray) -> torch.Tensor:
         """Unit embeddings (n, dim) of token ids."""
         device = self.bias.device
-        words = self.clip.text_model(
-            input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
-        )
-        return F.normalize(self.clip.text_projection(words.pooler_output), dim=-1)
+        with autocast(device.type):
+            words = self.clip.text_model(
+                input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
+            )
+        return F.normalize(self.clip.text_projection(words.pooler_output.float()), dim=-1)
 
     def logits(self, texts: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
         """(texts, pictures) logits of "true"."""
@@ -197,6 +200,7 @@ def losses_of(model: Trained, shown: Shown, tokenizer: Any, rng: random.Random) 
         "whole": 0.4 * pairs(model.logits(short, far), phrases.on_wholes),
         "caption": 0.5 * pairs(model.logits(long, far), captions.true, captions.hard),
         "contrast": 0.25 * contrast(model.clip.logit_scale.exp() * long[: len(far)] @ far.T),
+        "foil": 0.5 * choice(model.clip.logit_scale.exp() * long @ far.T, captions.foils),
         "cells": 0.35 * model.name_cells(crop_cells, shown.crop_cells)
         + 0.25 * model.name_cells(whole_cells, shown.whole_cells),
         "single": 0.3 * _named(model.single(single), shown.single),
@@ -218,6 +222,14 @@ def contrast(logits: torch.Tensor) -> torch.Tensor:
     """CLIP's softmax loss both ways; row i belongs to column i."""
     own = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def choice(logits: torch.Tensor, foils: np.ndarray) -> torch.Tensor:
+    """The loss of taking a FOIL caption for the true one, (texts, scenes) logits; rows of foils: scene, true, false."""
+    if not len(foils):
+        return logits.new_zeros(())
+    scene, true, false = foils.T
+    return F.softplus(logits[false, scene] - logits[true, scene]).mean()
 
 
 def _named(logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:

@@ -174,21 +174,30 @@ class Captions:
         texts: the words.
         true: (texts, scenes) bool.
         hard: (n, 2) int, pairs (text, scene) that were drawn for one another, FOIL captions among them.
+        foils: (n, 3) int, a scene, a text that is true of it, and the same text with one word made false.
     """
 
     texts: list[str]
     true: np.ndarray
     hard: np.ndarray
+    foils: np.ndarray
 
 
 def draw_captions(scenes: Sequence[Scene], rng: random.Random) -> Captions:
-    """A full and a partial caption of each scene, and a FOIL caption made of each."""
+    """A full and a partial caption of each scene, a FOIL caption made of the full one and two of the partial one."""
     full = [full_caption(scene, rng, words=False) for scene in scenes]
     made, hard = list(full), [(i, i) for i in range(len(scenes))]
+    foils: list[tuple[int, int, int]] = []
     for i, scene in enumerate(scenes):
         part = partial_caption(scene, rng)
-        for one in (part, foil(part, scene, rng), foil(full[i], scene, rng)):
-            if one is not None:
-                hard.append((len(made), i))
-                made.append(one)
-    return Captions([one.text for one in made], truths([one.form for one in made], scenes), np.array(hard))
+        hard.append((len(made), i))
+        made.append(part)
+        for at, times in ((i, 1), (len(made) - 1, 2)):
+            for _ in range(times):
+                false = foil(made[at], scene, rng)
+                if false is not None:
+                    hard.append((len(made), i))
+                    foils.append((i, at, len(made)))
+                    made.append(false)
+    true = truths([one.form for one in made], scenes)
+    return Captions([one.text for one in made], true, np.array(hard), np.array(foils).reshape(-1, 3))

@@ -16,28 +16,41 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
-from .cases import held_out_traces
-from .common import Budget, Card, Run, batches, choose, draw_curve, write_json, write_zoo
+from .cases import LEARNED, held_out_traces, learned_traces
+from .common import (
+    Budget,
+    Card,
+    Run,
+    autocast,
+    batches,
+    choose,
+    draw_curve,
+    plain_attention,
+    write_json,
+    write_zoo,
+)
 from .copying import copy_trace, plant_copying
-from .phrasings import HELD_OUT, families, intents
+from .phrasings import DEV, HELD_OUT, families, intents
 from .tokenizer import END, PAD, save_tokenizer, train_tokenizer
-from .traces import Message, Trace, draw_trace
+from .trace import Message, Trace
+from .traces import draw_trace
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 BUDGETS = {
-    "cpu": Budget(steps=4500, batch=16, workers=1),
+    "cpu": Budget(steps=4300, batch=16, workers=1),
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=3, batch=2, workers=0),
 }
-WARM_UP = 0.03  # the share of the steps that only copy
+WARM_UP = 0.0335  # the share of the steps that only copy
+LATE = 0.6  # the share of the steps after which whole conversations come more often
 RATE = 2e-3
 ANSWER = 3.0  # how much a token of an answer weighs beside one of a thought or call: few of them, and each decides
-MICRO = 2  # rows padded together; a batch is several of these, sorted by length
+MICRO = 800  # tokens, padding included, of rows worked on together; a batch is several of these, sorted by length
 ROWS = 8  # measured together
-HANDS = 2  # micro-batches worked on at once on a CPU: two threads that meet once a step, not at every product
-LONGEST = 900  # tokens; longer conversations are left out
+HANDS = 1  # micro-batches worked on at once on a CPU, each by a thread
+LONGEST = 640  # tokens; longer conversations are left out
 FIRST_SEED = 1_000_000  # of the training conversations
 HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
 # Tokens that it is shown at use: a request or three. Few training conversations are longer, and in longer ones it
@@ -79,12 +92,13 @@ def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast) -> Row:
     return Row(list(encoded["input_ids"]), weights)
 
 
-def _draw(seed: int, tokenizer: PreTrainedTokenizerFast, copying: int) -> Row:
-    """One row: before `copying` a copy exercise, then a conversation."""
+def _draw(seed: int, tokenizer: PreTrainedTokenizerFast, copying: int, late: int) -> Row:
+    """One row: before `copying` a copy exercise, then a conversation, from `late` on more often a whole one."""
     if seed < copying:
         return encode(copy_trace(seed), tokenizer)
+    late = -1 if late <= seed else 2**60  # where a row is too long, the next try is of the same kind
     while True:
-        row = encode(draw_trace(FIRST_SEED + seed), tokenizer)
+        row = encode(draw_trace(FIRST_SEED + seed, late=late <= seed), tokenizer)
         if len(row.tokens) <= LONGEST:
             return row
         seed += 2**40
@@ -99,21 +113,27 @@ class Batch(NamedTuple):
 
 
 def collate(rows: list[Row], pad: int, micro: int = MICRO) -> list[Batch]:
-    """Sort by length, cut into micro-batches, pad each to its own longest row."""
+    """Sort by length, cut into micro-batches of at most `micro` tokens (or one row), pad each to its longest row."""
     rows = sorted(rows, key=lambda row: len(row.tokens))
-    made: list[Batch] = []
-    for start in range(0, len(rows), micro):
-        part = rows[start : start + micro]
-        longest = len(part[-1].tokens)
-        tokens = torch.full((len(part), longest), pad)
-        mask = torch.zeros((len(part), longest), dtype=torch.long)
-        weights = torch.zeros((len(part), longest))
-        for at, row in enumerate(part):
-            tokens[at, : len(row.tokens)] = torch.tensor(row.tokens)
-            mask[at, : len(row.tokens)] = 1
-            weights[at, : len(row.tokens)] = torch.tensor(row.weights)
-        made.append(Batch(tokens, mask, weights))
-    return made
+    parts: list[list[Row]] = [[]]
+    for row in rows:
+        if parts[-1] and (len(parts[-1]) + 1) * len(row.tokens) > micro:
+            parts.append([])
+        parts[-1].append(row)
+    return [padded(part, pad) for part in parts]
+
+
+def padded(part: list[Row], pad: int) -> Batch:
+    """Rows as one micro-batch."""
+    longest = max(len(row.tokens) for row in part)
+    tokens = torch.full((len(part), longest), pad)
+    mask = torch.zeros((len(part), longest), dtype=torch.long)
+    weights = torch.zeros((len(part), longest))
+    for at, row in enumerate(part):
+        tokens[at, : len(row.tokens)] = torch.tensor(row.tokens)
+        mask[at, : len(row.tokens)] = 1
+        weights[at, : len(row.tokens)] = torch.tensor(row.weights)
+    return Batch(tokens, mask, weights)
 
 
 def make_tokenizer(traces: int = 6000) -> PreTrainedTokenizerFast:
@@ -149,8 +169,8 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 def loss_sum(model: nn.Module, batch: Batch, device: str) -> torch.Tensor:
     """The weighted sum of the cross entropies of a micro-batch."""
     tokens, mask, weights = (part.to(device) for part in batch)
-    hidden = model.get_submodule("model")(input_ids=tokens, attention_mask=mask).last_hidden_state
     chosen = weights[:, 1:] > 0
+    hidden = model.get_submodule("model")(input_ids=tokens, attention_mask=mask).last_hidden_state
     logits = model.get_submodule("lm_head")(hidden[:, :-1][chosen])
     losses = nn.functional.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="none")
     return (losses * weights[:, 1:][chosen]).sum()
@@ -176,14 +196,15 @@ class Hands:
 
         def work(model: nn.Module) -> float:
             total = 0.0
-            while True:
-                try:
-                    part = waiting.popleft()
-                except IndexError:
-                    return total
-                loss = loss_sum(model, part, device) / learned
-                loss.backward()
-                total += loss.item()
+            with autocast(device):  # around all of it: weights are cast once a step
+                while True:
+                    try:
+                        part = waiting.popleft()
+                    except IndexError:
+                        return total
+                    loss = loss_sum(model, part, device) / learned
+                    loss.backward()
+                    total += loss.item()
 
         total = sum(self.pool.map(work, self.models))
         for other in self.models[1:]:
@@ -215,6 +236,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
     tokenizer = _tokenizer(out, resume, 6000 if plan.steps > 100 else 200)
     model: Any = make_model(tokenizer)
     model.to(plan.device)
+    plain_attention(model)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -224,7 +246,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
     copying = int(plan.steps * WARM_UP) * plan.batch
     run = Run(out, plan.steps, {"model": model, "optimizer": optimizer, "schedule": schedule}, resume)
     data = batches(
-        partial(_draw, tokenizer=tokenizer, copying=copying),
+        partial(_draw, tokenizer=tokenizer, copying=copying, late=int(plan.steps * LATE) * plan.batch),
         range(run.step * plan.batch, plan.steps * plan.batch),
         plan.batch,
         plan.workers,
@@ -260,7 +282,7 @@ def _tokenizer(out: Path, resume: bool, traces: int) -> Any:
 
 
 def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases: int = 300) -> None:
-    """Write the zoo folder, with figures on held-out families."""
+    """Write the zoo folder, with figures on families that were kept back. The held-out sets are not looked at here."""
     save_tokenizer(tokenizer, out)
     model.generation_config.save_pretrained(out)
     metrics = measure(model, tokenizer, cases if plan.steps > 100 else 4)
@@ -272,6 +294,7 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases:
                    "layers": LAYERS, "heads": HEADS, "inner": INNER, "vocabulary": len(tokenizer)},
         data={"train": {"first_seed": FIRST_SEED, "traces": plan.steps * plan.batch,
                         "families": sum(len(families(intent)) for intent in intents())},
+              "dev": {"families": sum(len(families(intent, DEV)) for intent in intents())},
               "test": {f"held_out_{name}": sum(len(families(intent, name)) for intent in intents(name))
                        for name in HELD_OUT}},
         steps=run.step, minutes=run.minutes, metrics=metrics,
@@ -282,43 +305,57 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases:
 
 
 @torch.inference_mode()
-def measure(model: Any, tokenizer: Any, cases: int, names: tuple[str, ...] = HELD_OUT) -> dict[str, Any]:
-    """Exact requests on held-out families, a set at a time: what greedy decoding writes is the gold, to the letter.
+def measure(model: Any, tokenizer: Any, cases: int, names: tuple[str, ...] = (DEV,)) -> dict[str, Any]:
+    """Exact requests in families that were not trained on, a set at a time: greedy decoding writes the gold.
 
     "exact", and the figures by intent, are about thoughts and calls: a strict lower bound of "exact tool and
-    arguments", as a thought in other words counts as wrong here. "answer" is the same about answers.
+    arguments", as a thought in other words counts as wrong here. "answer" is the same about answers. "learned"
+    holds the same two of the requests for describing, reading, memory and the like.
+
+    Args:
+        model: on any device.
+        tokenizer: its tokenizer.
+        cases: how many of the core intents, and about as many of the others.
+        names: the sets.
     """
     model.eval()
-    device = next(model.parameters()).device
     table: dict[str, Any] = {"cases": cases}
     for name in names:
-        right: dict[str, list[bool]] = {}
-        answered: list[bool] = []
-        traces = held_out_traces(name, cases, seed=0)
-        rows = [encode(trace, tokenizer) for trace in traces]
-        order = sorted(range(len(rows)), key=lambda at: len(rows[at].tokens))
-        for start in range(0, len(order), ROWS):
-            part = order[start : start + ROWS]
-            (batch,) = collate([rows[at] for at in part], tokenizer.pad_token_id, ROWS)
-            logits = model(input_ids=batch.tokens.to(device), attention_mask=batch.mask.to(device)).logits.cpu()
-            good = logits[:, :-1].argmax(-1) == batch.tokens[:, 1:]
-            planned, answer = batch.weights[:, 1:] == 1, batch.weights[:, 1:] == ANSWER
-            answered += (good | ~answer).all(-1).tolist()
-            for at, exact in zip(part, (good | ~planned).all(-1).tolist(), strict=True):
-                right.setdefault(traces[at].turns[0].intent, []).append(exact)
-        every = [exact for some in right.values() for exact in some]
-        table[f"held_out_{name}"] = {
-            "exact": round(sum(every) / len(every), 4),
-            "answer": round(sum(answered) / len(answered), 4),
-            **{intent: round(sum(some) / len(some), 4) for intent, some in sorted(right.items())},
-        }
+        core = _exact(model, tokenizer, held_out_traces(name, cases, seed=0))
+        learned = _exact(model, tokenizer, learned_traces(name, max(1, cases // len(LEARNED)), seed=0))
+        table[name if name == DEV else f"held_out_{name}"] = core | ({"learned": learned} if learned else {})
     model.train()
     return table
 
 
-def evaluate(folder: Path, cases: int) -> dict[str, Any]:
-    """Measure a zoo folder on held-out families; see `measure`."""
+def _exact(model: Any, tokenizer: Any, traces: list[Trace]) -> dict[str, Any]:
+    device = next(model.parameters()).device
+    right: dict[str, list[bool]] = {}
+    answered: list[bool] = []
+    rows = [encode(trace, tokenizer) for trace in traces]
+    order = sorted(range(len(rows)), key=lambda at: len(rows[at].tokens))
+    for start in range(0, len(order), ROWS):
+        part = order[start : start + ROWS]
+        batch = padded([rows[at] for at in part], tokenizer.pad_token_id)
+        logits = model(input_ids=batch.tokens.to(device), attention_mask=batch.mask.to(device)).logits.cpu()
+        good = logits[:, :-1].argmax(-1) == batch.tokens[:, 1:]
+        planned, answer = batch.weights[:, 1:] == 1, batch.weights[:, 1:] == ANSWER
+        answered += (good | ~answer).all(-1).tolist()
+        for at, exact in zip(part, (good | ~planned).all(-1).tolist(), strict=True):
+            right.setdefault(traces[at].turns[-1].intent, []).append(exact)
+    every = [exact for some in right.values() for exact in some]
+    if not every:
+        return {}
+    return {
+        "exact": round(sum(every) / len(every), 4),
+        "answer": round(sum(answered) / len(answered), 4),
+        **{intent: round(sum(some) / len(some), 4) for intent, some in sorted(right.items())},
+    }
+
+
+def evaluate(folder: Path, cases: int, names: tuple[str, ...] = (DEV,)) -> dict[str, Any]:
+    """Measure a zoo folder on families that were not trained on; see `measure`."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    return measure(model, AutoTokenizer.from_pretrained(folder, local_files_only=True), cases)
+    return measure(model, AutoTokenizer.from_pretrained(folder, local_files_only=True), cases, names)

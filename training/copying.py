@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from .nouns import EVERYDAY, invented
-from .plans import Call
-from .traces import Message, Trace
+from .steps import Call
+from .trace import Message, Trace
 
 PLANTED = 4  # heads in each of the first two layers
 CONSTANT = 0.4  # a share of every embedding that is the same for all tokens; dimension 0 holds it

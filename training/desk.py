@@ -7,21 +7,38 @@ answer from the items' attributes), and no scene is drawn.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ..errors import ExpertFailed
-from ..memory.records import Box
+from ..memory.records import Box, Lineage, Picture, Recalled, Region
 from ..scenes.phrases import parse_phrase
 from ..scenes.scene import COLORS, MATERIALS, SHAPES, SIZES
 from ..tools.contracts import View
-from ..tools.requests import Classify, Detect, Likeness, Masks, Match, Segment
+from ..tools.requests import (
+    Answer,
+    Classify,
+    Describe,
+    Detect,
+    Embed,
+    Likeness,
+    Masks,
+    Match,
+    Read,
+    Said,
+    Segment,
+    Word,
+)
+from .desk_words import answer_text, caption_text, sign_words
 from .workspace import TraceWorkspace
 
 
@@ -101,6 +118,24 @@ class Desk(TraceWorkspace):
         self.sheets[picture.handle] = self.by_id[picture.id] = sheet
         return picture.handle
 
+    def put_away(self, name: str, sheet: Sheet) -> Picture:
+        """A picture of an earlier conversation, which memory can bring back."""
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        picture = Picture(
+            id=f"pic_{digest[:12]}", sha256=digest, path=Path(f"{digest[:12]}.png"), width=sheet.size[0],
+            height=sheet.size[1], kind="given", owner="trace", source=None, created=datetime(2000, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+        self.by_id[picture.id] = sheet
+        self.shelve(picture)
+        return picture
+
+    def bring_back(self, recalled: Recalled, lineage: Lineage) -> Picture | Region:
+        """See `TraceWorkspace.bring_back`; a picture comes with what is on it."""
+        one = super().bring_back(recalled, lineage)
+        if isinstance(one, Picture) and one.handle is not None:
+            self.sheets[one.handle] = self.by_id[one.id]
+        return one
+
 
 @cache
 def _blank(size: tuple[int, int]) -> Image.Image:
@@ -113,6 +148,7 @@ class DeskExperts:
     def __init__(self, desk: Desk, rng: random.Random, missed: float = 0.02, broken: str | None = None) -> None:
         self.desk, self.rng, self.missed = desk, rng, missed
         self.broken = broken  # the message of an expert that fails
+        self.counted: int | None = None  # what another expert counted in the same step
 
     def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
         """One answer a request."""
@@ -132,10 +168,45 @@ class DeskExperts:
                 return 0.9 if self._sheet(request.view).known else 0.1
             case Segment():
                 return self._segment(request)
+            case Embed():
+                vector = np.array([self.rng.random() for _ in range(4)], np.float32)
+                return vector / np.linalg.norm(vector)
+            case Describe():
+                items = [item.attributes for item in self._items(request.view)]
+                return Said(caption_text(items, self._sheet(request.view).backdrop, request.detail, self.rng), 0.9)
+            case Answer():
+                return self._say(request)
+            case Read():
+                return self._words(request.view)
         raise TypeError(type(request).__name__)
 
     def _sheet(self, view: View) -> Sheet:
         return self.desk.by_id[view.picture]
+
+    def _items(self, view: View) -> list[Item]:
+        """What a view shows: everything on the whole picture, the nearest thing in a part of it."""
+        nearest = self._nearest(view)
+        items = self._sheet(view).items
+        return items if nearest is None else [items[nearest]]
+
+    def _say(self, request: Answer) -> Said:
+        share = round(self.rng.uniform(0.5, 1), 4)
+        if request.question.startswith("True or false"):
+            verdict = self.rng.choice(("true", "false")) if self.rng.random() < 0.97 else "it depends"
+            return Said(verdict, share)
+        if request.question.startswith("How many"):
+            number = self.rng.randrange(5) if self.counted is None else self.counted
+            return Said(str(max(0, number + self.rng.choice((0, 0, 0, 0, 1, -1, 2)))), share)
+        return Said(answer_text(request.question, self.rng), share)
+
+    def _words(self, view: View) -> list[Word]:
+        x0, y0, x1, y1 = view.box
+        words: list[Word] = []
+        for text in sign_words(self.rng, 4 if view.whole else 2):
+            x, y = self.rng.uniform(x0, 0.8 * x1 + 0.2 * x0), self.rng.uniform(y0, 0.9 * y1 + 0.1 * y0)
+            box = (x, y, min(x1, x + 8 + 0.15 * (x1 - x0)), min(y1, y + 8 + 0.05 * (y1 - y0)))
+            words.append(Word(text, box, round(self.rng.uniform(0.5, 1), 4)))
+        return words
 
     def _nearest(self, view: View) -> int | None:
         if view.whole:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +17,12 @@ from itertools import islice, product
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "phrasings"
-HELD_OUT = ("a", "b", "c")
+HELD_OUT = ("d", "e", "f")
+DEV = "dev"  # the lines among the training files that are kept for choosing between models: about one in twenty
+DEV_SHARE = 20
 SLOTS = frozenset(
     {"things", "thing", "a thing", "the thing", "things2", "thing2", "a thing2", "the thing2", "the picture"}
-    | {"it", "labels", "expression", "sup"}
+    | {"it", "labels", "expression", "sup", "question", "statement", "note", "words", "the pictures", "when", "past"}
 )
 _NO_SIGNS = re.compile(r"[^a-z0-9{}']+")
 _TOKEN = re.compile(r"\{[^{}]*\}|[()|]|[^{}()|]+")
@@ -32,13 +35,13 @@ class Family:
     """One frame: everything its line can expand to."""
 
     intent: str
-    held_out: str | None  # "a", "b", "c"; None for a family that is trained on
+    held_out: str | None  # "d", "e", "f", "dev"; None for a family that is trained on
     number: int  # its line, from 1
     text: str
 
     @property
     def name(self) -> str:
-        """A short name for tables: `count.a7`."""
+        """A short name for tables: `count.d7`."""
         return f"{self.intent}.{self.held_out or 't'}{self.number}"
 
     def expand(self, rng: random.Random) -> list[str]:
@@ -53,25 +56,31 @@ class Family:
 
 
 def families(intent: str, held_out: str | None = None, folder: Path = FOLDER) -> tuple[Family, ...]:
-    """The families of an intent, of the training set or of a held-out set ("a", "b", "c").
+    """The families of an intent, of the training set or of a held-out set ("d", "e", "f", "dev").
 
-    A training family that can say the very sentence of a held-out one is left out, so that the sets stay apart
-    whoever adds a line.
+    The lines of "dev" stand in the training files, but are not trained on. A training family that can say the very
+    sentence of a held-out one is left out, so that the sets stay apart whoever adds a line.
     """
     return _load(intent, held_out, folder)
 
 
 @cache
 def _load(intent: str, held_out: str | None, folder: Path) -> tuple[Family, ...]:
-    path = (folder / f"held_out_{held_out}" if held_out else folder) / f"{intent}.txt"
+    inside = held_out is None or held_out == DEV
+    path = (folder if inside else folder / f"held_out_{held_out}") / f"{intent}.txt"
     if not path.is_file():
         return ()
     lines = enumerate(path.read_text("utf-8").splitlines(), 1)
     read = [Family(intent, held_out, n, line.strip()) for n, line in lines if line.strip() and line[0] != "#"]
-    if held_out is None:
+    if inside:
+        read = [family for family in read if _is_dev(family) == (held_out == DEV)]
         kept = {words for name in HELD_OUT for family in _load(intent, name, folder) for words in family.skeletons()}
         read = [family for family in read if not kept & family.skeletons()]
     return tuple(read)
+
+
+def _is_dev(family: Family) -> bool:
+    return zlib.crc32(f"{family.intent} {family.text}".encode()) % DEV_SHARE == 0
 
 
 def intents(held_out: str | None = None, folder: Path = FOLDER) -> list[str]:

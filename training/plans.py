@@ -1,21 +1,20 @@
 """What the controller should do about each intent: its thoughts, its calls and its answer.
 
-A plan is a generator: it yields a `Step` (a thought with one to three calls), is sent the observations of
-those calls, and returns the answer. What it writes must follow from the request and the observations
-alone, because that is all the controller will see.
+What a plan (see `steps.py`) writes must follow from the request and the observations alone, because that is
+all the controller will see.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES
 from .nouns import Noun
-
-Call = tuple[str, dict[str, Any]]
+from .plans_look import LOOK_PLANS
+from .plans_memory import MEMORY_PLANS
+from .steps import Ask, Call, Plan, Seen, Step, best_of, counted, find, handles_of, missing, noun_of, seen
 
 FACET_LABELS = {"color": list(COLORS), "material": list(MATERIALS), "shape": list(SHAPES)}
 FACET_NAMES = {"color": "colour", "material": "material", "shape": "shape"}
@@ -24,102 +23,32 @@ ORDER_NAMES = {
     "largest": "largest", "smallest": "smallest", "leftmost": "leftmost", "rightmost": "rightmost",
     "topmost": "topmost", "bottommost": "bottommost",
 }  # fmt: skip
-CAN = "find, count, locate, outline, cut out and classify things in pictures, and calculate"
+CAN = "find, count, locate, outline, cut out, describe, read, compare and remember what is in pictures, and calculate"
 DECLINED = f"I cannot do that. I can {CAN}."
 WELCOME = f"Happy to help. Send me a picture and ask: I can {CAN}."
 NO_PICTURE = "Please send me a picture first."
+NO_PAIR = "Please send me a second picture to compare it with."
 NO_THING = "Which thing do you mean? Please name it."
-
-_REGION = re.compile(r"(reg_\d+) ([^,;()]+), ([a-z ]+), (\([\d, ]+\))")
-_BEST = re.compile(r"^\w+: (.+?) \d(?:\.\d+)?(?:,|$|\.)")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A region as an observation tells of it."""
-
-    handle: str
-    label: str
-    place: str
-    box: str
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request, understood."""
-
-    intent: str
-    image: str  # the handle of the picture that it is about
-    noun: Noun | None = None
-    noun2: Noun | None = None
-    order: str = "largest"
-    labels: list[str] = field(default_factory=list)
-    expression: str = ""
-    it: tuple[Seen, ...] = ()  # what "it" or "them" stands for
-
-
-@dataclass(frozen=True)
-class Step:
-    """A thought and its calls."""
-
-    thought: str
-    calls: list[Call]
-
-
-Plan = Generator[Step, list[str], str]
-
-
-def seen(observation: str) -> list[Seen]:
-    """The regions that an observation tells of."""
-    return [Seen(*match) for match in _REGION.findall(observation)]
-
-
-def find(image: str, noun: Noun | None, **more: Any) -> Call:
-    """A call of find_objects, its arguments in the order of the tool's schema."""
-    return "find_objects", {"image": image} | (noun.arguments if noun else {"phrase": "everything"}) | more
-
-
-def counted(number: int, noun: Noun) -> str:
-    """A number and the noun: "no red cubes", "1 red cube", "2 red cubes"."""
-    return f"1 {noun.one}" if number == 1 else f"{number or 'no'} {noun.many}"
-
-
-def _noun(ask: Ask) -> Noun:
-    assert ask.noun is not None
-    return ask.noun
-
-
-def _handles(regions: list[Seen] | tuple[Seen, ...]) -> str:
-    return ", ".join(region.handle for region in regions)
-
-
-def _missing(ask: Ask) -> str:
-    return f"I cannot find {_noun(ask).a} in {ask.image}."
-
-
-def _best(observation: str) -> str:
-    match = _BEST.match(observation)
-    return match.group(1) if match else observation
 
 
 def _count(ask: Ask) -> Plan:
-    noun = _noun(ask)
+    noun = noun_of(ask)
     (told,) = yield Step(f"I count each {noun.one}.", [find(ask.image, noun)])
     found = seen(told)
     if not found:
         return f"There are no {noun.many} in {ask.image}."
-    return f"There {'is' if len(found) == 1 else 'are'} {counted(len(found), noun)}: {_handles(found)}."
+    return f"There {'is' if len(found) == 1 else 'are'} {counted(len(found), noun)}: {handles_of(found)}."
 
 
 def _exist(ask: Ask) -> Plan:
-    noun = _noun(ask)
+    noun = noun_of(ask)
     (told,) = yield Step(f"I check whether there is {noun.a}.", [find(ask.image, noun)])
     found = seen(told)
     if not found:
         return f"No, there is no {noun.one} in {ask.image}."
     if len(found) == 1:
         return f"Yes, there is {noun.a}: {found[0].handle}."
-    return f"Yes, there are {counted(len(found), noun)}: {_handles(found)}."
+    return f"Yes, there are {counted(len(found), noun)}: {handles_of(found)}."
 
 
 def _name(facet: str, handle: str) -> Step:
@@ -137,13 +66,13 @@ def _is(facet: str, value: str, subject: str) -> str:
 
 def _query(facet: str) -> Callable[[Ask], Plan]:
     def plan(ask: Ask) -> Plan:
-        noun = _noun(ask)
+        noun = noun_of(ask)
         (told,) = yield Step(f"I look for the {noun.one} to name its {FACET_NAMES[facet]}.", [find(ask.image, noun)])
         found = seen(told)
         if not found:
-            return _missing(ask)
+            return missing(ask)
         (told,) = yield _name(facet, found[0].handle)
-        return _is(facet, _best(told), f"The {noun.one} ({found[0].handle})")
+        return _is(facet, best_of(told), f"The {noun.one} ({found[0].handle})")
 
     return plan
 
@@ -154,11 +83,11 @@ def _at(region: Seen, image: str, subject: str) -> str:
 
 
 def _where(ask: Ask) -> Plan:
-    noun = _noun(ask)
+    noun = noun_of(ask)
     (told,) = yield Step(f"I look for the {noun.one} to say where it is.", [find(ask.image, noun)])
     found = seen(told)
     if not found:
-        return _missing(ask)
+        return missing(ask)
     return _at(found[0], ask.image, f"I see the {noun.one}")
 
 
@@ -180,32 +109,32 @@ def _made(told: str) -> str:
 
 
 def _cut_out(ask: Ask) -> Plan:
-    noun = _noun(ask)
+    noun = noun_of(ask)
     (told,) = yield Step(f"I look for the {noun.one} to cut it out.", [find(ask.image, noun)])
     found = seen(told)
     if not found:
-        return _missing(ask)
+        return missing(ask)
     made = yield from _cut(found[0].handle)
     return f"Here is the {noun.one}, cut out: {made} (from {found[0].handle})."
 
 
 def _crop_plan(ask: Ask) -> Plan:
-    noun = _noun(ask)
+    noun = noun_of(ask)
     (told,) = yield Step(f"I look for the {noun.one} to crop it.", [find(ask.image, noun)])
     found = seen(told)
     if not found:
-        return _missing(ask)
+        return missing(ask)
     made = yield from _crop(found[0].handle)
     return f"Here is the {noun.one}, cropped: {made} (from {found[0].handle})."
 
 
 def _outline(ask: Ask) -> Plan:
-    noun = _noun(ask)
+    noun = noun_of(ask)
     if noun.size != "any":  # segment_objects takes no size: find first, then outline those regions
         (told,) = yield Step(f"I look for each {noun.one} to outline it.", [find(ask.image, noun)])
         found = seen(told)[:8]
         if found:
-            yield Step(f"I outline {_handles(found)}.", [("segment_objects", {"regions": [r.handle for r in found]})])
+            yield Step(f"I outline {handles_of(found)}.", [("segment_objects", {"regions": [r.handle for r in found]})])
     else:
         (told,) = yield Step(
             f"I outline each {noun.one}.", [("segment_objects", {"image": ask.image, "phrase": noun.phrase})]
@@ -213,7 +142,7 @@ def _outline(ask: Ask) -> Plan:
         found = seen(told)
     if not found:
         return f"I cannot find any {noun.many} in {ask.image}."
-    return f"I outlined {counted(len(found), noun)}: {_handles(found)}."
+    return f"I outlined {counted(len(found), noun)}: {handles_of(found)}."
 
 
 def _told_all(found: list[Seen]) -> str:
@@ -229,44 +158,44 @@ def _list(ask: Ask) -> Plan:
 
 
 def _find_most(ask: Ask) -> Call:
-    return find(ask.image, _noun(ask), order=ask.order, at_most=1)
+    return find(ask.image, noun_of(ask), order=ask.order, at_most=1)
 
 
 def _biggest(ask: Ask) -> Plan:
-    name = f"{ORDER_NAMES[ask.order]} {_noun(ask).one}"
+    name = f"{ORDER_NAMES[ask.order]} {noun_of(ask).one}"
     (told,) = yield Step(f"I look for the {name} to say where it is.", [_find_most(ask)])
     found = seen(told)
     if not found:
-        return _missing(ask)
+        return missing(ask)
     return _at(found[0], ask.image, f"I see the {name}")
 
 
 def _biggest_query(ask: Ask) -> Plan:
-    name = f"{ORDER_NAMES[ask.order]} {_noun(ask).one}"
+    name = f"{ORDER_NAMES[ask.order]} {noun_of(ask).one}"
     (told,) = yield Step(f"I look for the {name} to name its colour.", [_find_most(ask)])
     found = seen(told)
     if not found:
-        return _missing(ask)
+        return missing(ask)
     (told,) = yield _name("color", found[0].handle)
-    return _is("color", _best(told), f"The {name} ({found[0].handle})")
+    return _is("color", best_of(told), f"The {name} ({found[0].handle})")
 
 
 def _biggest_cut_out(ask: Ask) -> Plan:
-    name = f"{ORDER_NAMES[ask.order]} {_noun(ask).one}"
+    name = f"{ORDER_NAMES[ask.order]} {noun_of(ask).one}"
     (told,) = yield Step(f"I look for the {name} to cut it out.", [_find_most(ask)])
     found = seen(told)
     if not found:
-        return _missing(ask)
+        return missing(ask)
     made = yield from _cut(found[0].handle)
     return f"Here is the {name}, cut out: {made} (from {found[0].handle})."
 
 
-def _with_handles(found: list[Seen], noun: Noun) -> str:
-    return counted(len(found), noun) + (f" ({_handles(found)})" if found else "")
+def _withhandles_of(found: list[Seen], noun: Noun) -> str:
+    return counted(len(found), noun) + (f" ({handles_of(found)})" if found else "")
 
 
 def _both(ask: Ask, why: str, sign: str) -> Generator[Step, list[str], tuple[list[Seen], list[Seen], str]]:
-    one, two = _noun(ask), ask.noun2
+    one, two = noun_of(ask), ask.noun2
     assert two is not None
     first, second = yield Step(
         f"I count each {one.one} and each {two.one} {why}.", [find(ask.image, one), find(ask.image, two)]
@@ -282,27 +211,27 @@ def _both(ask: Ask, why: str, sign: str) -> Generator[Step, list[str], tuple[lis
 def _compare_more(ask: Ask) -> Plan:
     a, b, result = yield from _both(ask, "to compare them", "-")
     assert ask.noun2 is not None
-    told = f"{_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}"
+    told = f"{_withhandles_of(a, noun_of(ask))} and {_withhandles_of(b, ask.noun2)}"
     return f"{result}, so {'yes' if len(a) > len(b) else 'no'}: {told}."
 
 
 def _difference(ask: Ask) -> Plan:
     a, b, result = yield from _both(ask, "for the difference", "-")
     assert ask.noun2 is not None
-    return f"{result}: {_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}."
+    return f"{result}: {_withhandles_of(a, noun_of(ask))} and {_withhandles_of(b, ask.noun2)}."
 
 
 def _total(ask: Ask) -> Plan:
     a, b, result = yield from _both(ask, "for the total", "+")
     assert ask.noun2 is not None
-    return f"{result}: {_with_handles(a, _noun(ask))} and {_with_handles(b, ask.noun2)}."
+    return f"{result}: {_withhandles_of(a, noun_of(ask))} and {_withhandles_of(b, ask.noun2)}."
 
 
 def _backdrop(ask: Ask) -> Plan:
     (told,) = yield Step(
         f"I name the backdrop of {ask.image}.", [("classify_image", {"image": ask.image, "labels": BACKDROP_LABELS})]
     )
-    return f"The backdrop of {ask.image}: {_best(told)}."
+    return f"The backdrop of {ask.image}: {best_of(told)}."
 
 
 def _labels(ask: Ask) -> Plan:
@@ -311,18 +240,18 @@ def _labels(ask: Ask) -> Plan:
         (told,) = yield Step(f"I look for the {ask.noun.one} to choose its label.", [find(image, ask.noun)])
         found = seen(told)
         if not found:
-            return _missing(ask)
+            return missing(ask)
         image = found[0].handle
     (told,) = yield Step(f"I choose a label for {image}.", [("classify_image", {"image": image, "labels": ask.labels})])
-    return f"The best label for {image}: {_best(told)}."
+    return f"The best label for {image}: {best_of(told)}."
 
 
 def _look_closer(ask: Ask) -> Plan:
-    noun = _noun(ask)
+    noun = noun_of(ask)
     (told,) = yield Step(f"I look for the {noun.one} to look closer at it.", [find(ask.image, noun)])
     found = seen(told)
     if not found:
-        return _missing(ask)
+        return missing(ask)
     handle = found[0].handle
     (told,) = yield Step(f"I look for everything in {handle}.", [find(handle, None)])
     within = seen(told)
@@ -339,7 +268,7 @@ def _arithmetic(ask: Ask) -> Plan:
 def _it_query(facet: str) -> Callable[[Ask], Plan]:
     def plan(ask: Ask) -> Plan:
         (told,) = yield _name(facet, ask.it[0].handle)
-        return _is(facet, _best(told), f"It ({ask.it[0].handle})")
+        return _is(facet, best_of(told), f"It ({ask.it[0].handle})")
 
     return plan
 
@@ -392,4 +321,5 @@ PLANS: dict[str, Callable[[Ask], Plan]] = {
     "it_material": _it_query("material"), "it_shape": _it_query("shape"), "it_where": _it_where,
     "it_cut_out": _it_cut_out, "it_crop": _it_crop, "it_outline": _it_outline, "decline": _says(DECLINED),
     "smalltalk": _says(WELCOME), "no_picture": _says(NO_PICTURE), "no_thing": _says(NO_THING),
+    "no_pair": _says(NO_PAIR), **LOOK_PLANS, **MEMORY_PLANS,
 }  # fmt: skip

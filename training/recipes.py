@@ -8,7 +8,8 @@ from typing import Any, Protocol, cast
 
 from ..errors import UserError, suggest
 
-RECIPES = {"clip": ".clip", "controller": ".controller", "detector": ".detector", "sam": ".sam"}
+RECIPES = {"captioner": ".captioner", "clip": ".clip", "controller": ".controller", "detector": ".detector",
+           "llava": ".llava", "sam": ".sam"}
 
 
 class Recipe(Protocol):

@@ -32,7 +32,6 @@ check verify see confirm
 verify confirm check
 whether if
 want need wish
-like love
 exactly precisely
 amount quantity number
 total sum

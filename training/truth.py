@@ -15,12 +15,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ExpertFailed
+from ..memory.records import Box
 from ..scenes.phrases import parse_phrase, phrase_true
 from ..scenes.scene import BACKDROPS, Scene, Thing
 from ..tools.contracts import View
 from ..tools.finding import MARGIN
 from ..tools.geometry import box_iou
-from ..tools.requests import Classify, Detect, Likeness, Masks, Match, Segment
+from ..tools.requests import (
+    Answer,
+    Classify,
+    Describe,
+    Detect,
+    Embed,
+    Likeness,
+    Masks,
+    Match,
+    Read,
+    Said,
+    Segment,
+    Word,
+)
+from . import truth_words
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -44,7 +59,7 @@ class Noise:
 
 
 class TruthExperts:
-    """Implements `tools.contracts.Experts` for the roles "detector", "clip" and "sam".
+    """Implements `tools.contracts.Experts` for the roles of every expert.
 
     Args:
         lookup: the scene behind a picture's id, with boxes in its pixels, one a thing, and perhaps masks
@@ -73,11 +88,34 @@ class TruthExperts:
                 return np.array([self._match(view, phrase) for phrase in phrases], dtype=np.float32)
             case "clip", Classify(view=view, labels=labels):
                 return self._classify(view, labels)
-            case "clip", Likeness(view=view):
+            case "clip" | "reader", Likeness(view=view):
                 return self._likeness(view)
+            case "clip", Embed(what=View() as view):
+                return truth_words.embedding(*self._shown(view))
+            case "captioner" | "llava", Describe(view=view, detail=detail):
+                return Said(truth_words.describe(*self._shown(view), view.whole, detail), YES)
+            case "llava", Answer(views=views, question=question):
+                return self._say(views, question)
+            case "reader", Read(view=view):
+                return [Word(word, box, YES) for box, word in truth_words.signs(*self._signs(view))]
             case "sam", Segment():
                 return self._segment(request)
         raise ExpertFailed(f"The {role} has no true answer to a {type(request).__name__}.", kind="no_truth")
+
+    def _shown(self, view: View) -> tuple[Scene, Sequence[Thing]]:
+        """The scene behind a view, and the things that the view shows."""
+        scene, boxes, _ = self._truth(view)
+        return scene, scene.things if view.whole else _thing_in(view, scene, boxes)
+
+    def _signs(self, view: View) -> tuple[Scene, tuple[int, int], Box]:
+        return self._truth(view)[0], view.size, view.box
+
+    def _say(self, views: Sequence[View], question: str) -> Said:
+        text = truth_words.answer([self._shown(view) for view in views], question)
+        if "sign" in question.lower():
+            words = [word for view in views for _, word in truth_words.signs(*self._signs(view))]
+            text = words[0] if words else text
+        return Said(text, YES)
 
     def _truth(self, view: View) -> Truth:
         try:

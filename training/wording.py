@@ -25,6 +25,8 @@ THE_PICTURE = (
     "the picture", "the picture", "the image", "this picture", "this image", "the photo", "this photo", "the pic",
     "my picture", "that picture", "my photo", "the shot", "that image", "my image",
 )  # fmt: skip
+THIS = ("this", "this one", "that one", "it", "it", "that")  # a picture, where no thing was spoken of
+NUMBER_WORDS = {2: "two", 3: "three", 4: "four"}
 ORDINALS = ("first", "second", "third", "fourth")
 WORDS_FOR = {"+": ("plus",), "-": ("minus",), "*": ("times", "x", "multiplied by"), "/": ("divided by", "over")}
 
@@ -66,3 +68,24 @@ def draw_labels(rng: random.Random) -> tuple[list[str], str]:
     shown = [f"a {label}" if with_articles and label[0] not in "aeiou" else label for label in labels]
     last = rng.choice((" or ", " or ", ", or ", ", "))
     return labels, ", ".join(shown[:-1]) + last + shown[-1]
+
+
+def draw_pictures(rng: random.Random, handles: Sequence[str], first: bool) -> str:
+    """How a user speaks of several pictures at once.
+
+    Args:
+        rng: draws the words.
+        handles: of the pictures.
+        first: whether they are all that the user sent, from img_1 on, so that they can be counted.
+    """
+    number = NUMBER_WORDS[len(handles)]
+    word = rng.choice(("pictures", "pictures", "images", "photos", "pics", "ones"))
+    ways = [
+        f"the {number} {word}", f"these {number} {word}", f"these {word}", f"my {number} {word}", f"those {word}",
+        f"the {word}", f"{number} {word}", "them", f"{', '.join(handles[:-1])} and {handles[-1]}",
+        f"{', '.join(handles[:-1])} and {handles[-1]}", "all of them" if len(handles) > 2 else f"both {word}",
+        f"all {number} {word}" if len(handles) > 2 else f"both of the {word}",
+    ]  # fmt: skip
+    if first and len(handles) == 2:
+        ways += ["the first and the second picture", "picture 1 and picture 2", "the first picture and the second"]
+    return rng.choice(ways)

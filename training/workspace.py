@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ToolRetry
-from ..memory.records import Lineage, Picture, PictureKind, Recorded, Region, ToolResult
+from ..memory.records import Lineage, Picture, PictureKind, Recalled, Recorded, Region, ToolResult
 from ..scenes.scene import Scene
 from ..tools.geometry import box_iou
 from .truth import Truth
@@ -38,6 +38,9 @@ class TraceWorkspace:
         self._images: dict[str, Image.Image | Loader] = {}  # by the picture's id
         self._masks: dict[str, np.ndarray] = {}  # by the region's handle
         self._calls: dict[str, tuple[Recorded, str]] = {}
+        self._done: dict[tuple[str, int | None], list[dict[str, Any]]] = {}  # facts by (tool, turn)
+        self._handed: dict[str, int] = {}  # how many handles of a kind were given; none is given twice
+        self._shelf: dict[str, Picture | Region] = {}  # by id: what a recall may bring into the conversation
         self._truths: dict[str, Truth] = {}  # by the picture's id
 
     def add_scene(
@@ -81,7 +84,7 @@ class TraceWorkspace:
     ) -> Picture:
         """Give a picture of (width, height) the next handle; its id follows from `name`."""
         digest = hashlib.sha256(name.encode()).hexdigest()
-        handle = f"img_{len(self._pictures) + 1}"
+        handle = self._next("img")
         width, height = size
         picture = Picture(
             id=f"pic_{digest[:12]}",
@@ -100,6 +103,43 @@ class TraceWorkspace:
         if image is not None:
             self._images[picture.id] = image
         return picture
+
+    def shelve(self, one: Picture | Region) -> None:
+        """Put a picture or a region of an earlier conversation on the shelf, from where `recalled` brings it back.
+
+        The picture of a region must be on the shelf, or in the conversation, before the region is recalled.
+        """
+        self._shelf[one.id] = one
+
+    def bring_back(self, recalled: Recalled, lineage: Lineage) -> Picture | Region:
+        """What was recalled, with its handle: the one that it has, or the next.
+
+        Raises:
+            KeyError: it is neither in the conversation nor on the shelf.
+        """
+        table = self._regions if recalled.is_region else self._pictures
+        for had in table.values():
+            if had.id == recalled.id:
+                return had
+        record = self._shelf[recalled.id]
+        if isinstance(record, Picture):
+            handle = self._next("img")
+            self._pictures[handle] = picture = replace(record, handle=handle)
+            return picture
+        picture = self.bring_back(Recalled(record.picture, recalled.score, recalled.seen), lineage)
+        handle = self._next("reg")
+        self._regions[handle] = region = replace(record, handle=handle, image=picture.handle, lineage=lineage)
+        return region
+
+    def drop(self, picture: str) -> None:
+        """Take a picture, by its id, and its regions out of the conversation and off the shelf, as forgetting does."""
+        self._pictures = {handle: one for handle, one in self._pictures.items() if one.id != picture}
+        self._regions = {handle: one for handle, one in self._regions.items() if one.picture != picture}
+        self._shelf = {id: one for id, one in self._shelf.items() if id.partition(".")[0] != picture}
+
+    def facts_of(self, tool: str, turn: int) -> list[dict[str, Any]]:
+        """The facts that the calls of a tool recorded in a turn, in the order of the calls."""
+        return self._done.get((tool, turn), [])
 
     def handles(self) -> list[str]:
         """Every handle, oldest first: pictures, then regions."""
@@ -148,12 +188,14 @@ class TraceWorkspace:
                 [self._add_mask(draft.region, draft.mask) for draft in result.masks],
                 [self._add_picture(call_id, draft, lineage) for draft in result.pictures],
                 result.facts,
+                [self.bring_back(one, lineage) for one in result.recalled],
             )
+            self._done.setdefault((tool, turn), []).append(result.facts)
             self._calls[call_id] = recorded, observe(recorded)
         return self._calls[call_id]
 
     def _add_region(self, draft: Any, lineage: Lineage) -> Region:
-        handle = f"reg_{len(self._regions) + 1}"
+        handle = self._next("reg")
         number = self._numbers[draft.picture] = self._numbers.get(draft.picture, 0) + 1
         image = next(one.handle for one in self._pictures.values() if one.id == draft.picture)
         mask = None
@@ -187,6 +229,10 @@ class TraceWorkspace:
         if region is not None and region.picture in self._truths:
             self._truths[picture.id] = _truth_of_crop(self._truths[region.picture], region, picture)
         return picture
+
+    def _next(self, prefix: str) -> str:
+        self._handed[prefix] = self._handed.get(prefix, 0) + 1
+        return f"{prefix}_{self._handed[prefix]}"
 
     def _look_up(self, table: dict[str, Any], handle: str) -> Any:
         if handle not in table:

@@ -1,0 +1,209 @@
+"""The suite "tools": does the controller call the right tool, with the right arguments, for each kind of request?
+
+Requests in held-out families of phrasing are put to the whole agent; its experts answer from the scenes' truth, so
+that the controller alone is measured. A case is exact when every call is the one that the gold behaviour makes after
+what was observed before. Beside it stands what a controller would reach that always makes the most frequent call.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..training.phrasings import HELD_OUT
+from ..training.tool_cases import ToolCase, tool_cases
+
+SEED = 2026
+BAR = 0.90
+FAILURES = 60  # that the report shows
+
+Done = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Called:
+    """How a case went, in JSON values."""
+
+    name: str
+    set: str
+    intent: str
+    family: str
+    request: str
+    tools: tuple[str, ...]  # that the gold behaviour calls first
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    answer: str = ""
+    exact: bool = False
+    error: str = ""
+
+
+class ToolBench:
+    """One agent with experts that never err, for many cases."""
+
+    def __init__(self, home: Path, profile: str, controller: str | None) -> None:
+        from ..agent.agent import Agent
+        from ..settings import Settings
+        from ..training.truth import Truth, TruthExperts
+
+        self._truths: dict[str, Truth] = {}
+        settings = Settings(home=home, profile=profile, threads=1, remember=False)
+        experts = TruthExperts(self._truths.__getitem__)
+        self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
+
+    def close(self) -> None:
+        """Close the agent's databases."""
+        self._agent.close()
+
+    def run(self, case: ToolCase) -> Called:
+        """Put a case to the agent. A turn that ends in an error of any kind is wrong; `error` tells it."""
+        from ..scenes.sample import sample_scene
+        from ..training.plans import PLANS
+        from .bench import follows, png, show
+
+        shown = [show(sample_scene(seed, "test")) for seed in case.scenes]
+        pictures = [png(one.picture) for one in shown]
+        for one, data in zip(shown, pictures, strict=True):
+            self._truths[f"pic_{self._agent.store.decode(data).sha256[:12]}"] = (one.scene, one.boxes, one.masks)
+        first = next(PLANS[case.intent](case.ask))
+        tools = tuple(name for name, _ in first.calls)
+        made = Called(case.name, case.set, case.intent, case.family, case.request, tools)
+        try:
+            reply = self._agent.chat(user=case.name).send(case.request, pictures)
+        except Exception as error:  # a fault in one turn must not cost the other cases; the report tells it
+            return replace(made, error=f"{type(error).__name__}: {error}"[:500])
+        finally:
+            self._truths.clear()
+        exact = follows(PLANS[case.intent](case.ask), reply.steps, self._agent.tools)
+        return replace(made, steps=[one.to_json() for one in reply.steps], answer=reply.text, exact=exact)
+
+
+@contextmanager
+def bench_of(profile: str, controller: str | None) -> Iterator[ToolBench]:
+    """A bench whose home is a folder that goes away, in memory where the system has such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="saccade-eval-", dir=memory if memory.is_dir() else None) as home:
+        bench = ToolBench(Path(home), profile, controller)
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+
+def run(
+    *,
+    cases: int,
+    profile: str,
+    controller: str | None = None,
+    workers: int = 1,
+    done: Done | None = None,
+    sets: Sequence[str] = HELD_OUT,
+) -> dict[str, Any]:
+    """Run the suite; the same cases give the same figures.
+
+    Args:
+        cases: for each held-out set, spread evenly over its intents.
+        profile: whose controller is measured.
+        controller: a model spec, instead of the profile's controller.
+        workers: processes side by side.
+        done: told how far it is.
+        sets: the held-out sets.
+
+    Returns:
+        JSON values: `rows` of {group, name, cases, value, interval, baseline, bar, good}, shares all; the first
+        `failures`, whole; and what was measured.
+
+    Raises:
+        UserError: the controller is missing or does not fit its card.
+    """
+    from .agent import Plan, require_models
+
+    models = require_models(Plan(profile=profile, controller=controller, true_experts=True))
+    begun = time.monotonic()
+    asked = [case for name in sets for case in tool_cases(SEED, cases, name)]
+    outcomes: list[Called] = []
+    for outcome in _outcomes(asked, profile, controller, workers):
+        outcomes.append(outcome)
+        if done is not None:
+            done(len(outcomes), len(asked))
+    outcomes.sort(key=lambda one: one.name)
+    return report(outcomes) | {
+        "plan": {"cases": cases, "seed": SEED, "profile": profile, "controller": controller},
+        "models": models,
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def report(outcomes: Sequence[Called]) -> dict[str, Any]:
+    """The figures of all outcomes: every set, the intents over all sets, the intents of each set."""
+    from .agent import wilson
+
+    usual = Counter(one.tools for one in outcomes).most_common(1)[0][0] if outcomes else ()
+
+    def row(group: str, name: str, some: Sequence[Called], bar: float | None = None) -> dict[str, Any]:
+        exact = sum(one.exact for one in some)
+        return {
+            "group": group, "name": name, "cases": len(some), "value": round(exact / len(some), 4),
+            "interval": wilson(exact, len(some)), "bar": bar, "good": "high",
+            "baseline": round(sum(one.tools == usual for one in some) / len(some), 4),
+        }  # fmt: skip
+
+    sets = list(dict.fromkeys(one.set for one in outcomes))
+    intents = list(dict.fromkeys(one.intent for one in outcomes))
+    rows = [row("sets", name, [one for one in outcomes if one.set == name], BAR) for name in sets]
+    rows += [row("intents, all sets", name, [one for one in outcomes if one.intent == name]) for name in intents]
+    for chosen in sets:
+        of_set = [one for one in outcomes if one.set == chosen]
+        rows += [
+            row(f"intents, set {chosen}", name, [one for one in of_set if one.intent == name])
+            for name in intents
+            if any(one.intent == name for one in of_set)
+        ]
+    wrong = [one for one in outcomes if not one.exact]
+    return {
+        "cases": len(outcomes),
+        "rows": rows,
+        "worst": min((one["value"] for one in rows[: len(sets)]), default=None),
+        "errors": [f"{one.name}: {one.error}" for one in outcomes if one.error],
+        "failed": len(wrong),
+        "failures": [asdict(one) for one in wrong[:FAILURES]],
+    }
+
+
+def _outcomes(asked: Sequence[ToolCase], profile: str, controller: str | None, workers: int) -> Iterator[Called]:
+    if workers == 1:
+        with bench_of(profile, controller) as bench:
+            yield from (bench.run(case) for case in asked)
+        return
+    context = multiprocessing.get_context("spawn")  # forked children would share torch's threads and locks
+    with ProcessPoolExecutor(workers, context, _begin, (profile, controller)) as pool:
+        waiting = [pool.submit(_run, case) for case in asked]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_worker: dict[str, Any] = {}  # of this process: its bench, which lives as long as the process
+
+
+def _begin(profile: str, controller: str | None) -> None:
+    import atexit
+
+    import torch
+
+    torch.set_num_threads(1)
+    made = bench_of(profile, controller)
+    _worker["bench"] = made.__enter__()
+    atexit.register(made.__exit__, None, None, None)
+
+
+def _run(case: ToolCase) -> Called:
+    return _worker["bench"].run(case)

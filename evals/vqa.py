@@ -1,0 +1,96 @@
+"""The suite "experts": LLaVA alone on held-out scenes, each figure beside the same model's before a blank picture.
+
+Rows are those of the training notes: VQA as a whole and by kind, hops, type of answer and family, conversations of
+five turns, statements about one picture (FOIL) and about two (NLVR), words, and one look against two.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..settings import load_profile
+from .agent import wilson
+from .captions import run as caption_figures
+
+ROLE = "llava"
+# (group, tag) -> the least share that the training notes ask for; "" is the whole group.
+BARS: dict[tuple[str, str], float] = {
+    ("vqa", ""): 0.88,
+    ("vqa", "kind query"): 0.98,
+    ("vqa", "kind exist"): 0.98,
+    ("vqa", "kind count"): 0.94,
+    ("vqa", "kind compare"): 0.94,
+    ("vqa", "hops two_hop"): 0.92,
+    ("dialog", ""): 0.93,
+    ("nlvr", ""): 0.90,
+    ("words in a crop", ""): 0.80,
+}
+MOST_SCENES = 1000  # that the captioner is measured on
+HIDDEN_TAGS = ("family",)  # too many for a table; they stand in the JSON
+
+
+def run(cases: int, profile: str = "bundled", done: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Measure the profile's LLaVA, and its captioner.
+
+    Args:
+        cases: questions of VQA; the other groups follow in proportion, about twice as many in all.
+        profile: whose models.
+        done: is told how many questions are done, and of how many.
+
+    Raises:
+        UserError: the profile has no LLaVA or no captioner, or files are missing.
+    """
+    from ..tools.weights import resolve
+    from ..training.llava_test import measure
+
+    spec = load_profile(profile).spec(ROLE)
+    folder = resolve(spec)
+    begun = time.perf_counter()
+    captions = caption_figures(min(cases, MOST_SCENES), profile)
+    report = measure(folder, cases, done=done)
+    return {
+        "cases": report["cases"],
+        "plan": {"cases": cases, "profile": profile, "split": "test"},
+        "models": {ROLE: {"spec": str(spec), **_hash(folder)}, **captions["models"]},
+        "rows": [*rows_of(report), *captions["rows"]],
+        "groups": report | {"captions": captions["report"]},
+        "seconds": round(time.perf_counter() - begun, 1),
+    }
+
+
+def _hash(folder: Path) -> dict[str, str]:
+    card = folder / "card.json"
+    return {"sha256": json.loads(card.read_text("utf-8")).get("sha256", "")} if card.is_file() else {}
+
+
+def rows_of(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """A measured report as rows of a table, group by group."""
+    rows: list[dict[str, Any]] = []
+    for group, one in report.items():
+        if not isinstance(one, dict):
+            continue
+        rows.append(_row(group, "all", one["right"], one["cases"], one.get("blind"), BARS.get((group, ""))))
+        if "whole conversations" in one:
+            rows.append(
+                _row(group, "whole conversations", one["whole conversations"], one["conversations"], None, None)
+            )
+        if "character_error_rate" in one:
+            rows.append(
+                _row(group, "character error rate", one["character_error_rate"], one["cases"], None, None, "low")
+            )
+        for tag, part in one["by"].items():
+            if not tag.startswith(HIDDEN_TAGS):
+                rows.append(_row(group, tag, part["right"], part["cases"], part.get("blind"), BARS.get((group, tag))))
+    return rows
+
+
+def _row(
+    group: str, name: str, value: float, cases: int, blind: float | None, bar: float | None, good: str = "high"
+) -> dict[str, Any]:
+    bounds = wilson(round(value * cases), cases) if cases and good == "high" else None
+    return {"group": group, "name": name, "cases": cases, "value": value, "interval": bounds, "baseline": blind,
+            "bar": bar, "good": good}  # fmt: skip

@@ -1,0 +1,496 @@
+"""The recipe of `zoo/llava`: a LLaVA (Liu et al. 2023) trained from scratch on the drawn world, in stages.
+
+Stage 0 teaches the language model alone, on scenes that are written as text: where a patch of the picture would
+stand, the words of the thing in it. Then the tower, which is CLIP's, learns to spell and where things stand, and
+the projector to put such words in the places of patches (`llava_tower`): what was learned from text then holds of
+pictures. Stage 1 teaches the projector alone, from the list of everything in a picture. Stage 2 teaches
+projector and language model all kinds of instructions (`llava_data`), and the tower at a small share of the rate,
+which departs from the paper; the card has both figures, with the tower frozen and with it learning.
+
+What those who ask must know (`tools/llava.py`), also in `config.json` under "saccade":
+
+    one picture     <|user|><image>QUESTION<|assistant|>       two: <|user|><image><image>QUESTION<|assistant|>
+    an answer       "1 ball c12 r7 large red rubber ball Answer: red": steps, then what stands after "Answer:"
+    statements      "Is this true of the picture: STATEMENT?" (of two: "of the pictures") -> true, false
+    descriptions    "Describe the picture in short.", "Describe the picture in detail."
+    reading         "What does the sign say?" on the square around a sign -> the word alone
+    crops           "What is this?", "What colour is it?", "What is it made of?" on the square around a thing
+    conversations   further questions follow after <|end|> as <|user|>QUESTION<|assistant|>
+
+A region is shown as the square around its centre, 1.0 to 1.4 times its longer side, grey (128) where the picture ends.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import UserError, suggest
+from .clip import SIDE
+from .common import Card, Run, autocast, batches, draw_curve, write_json, write_zoo
+from .llava_data import PATCHES, WEIGHT, Batch, Mix, Picture, Words, collate, corpus, draw_row, mask_of
+from .llava_store import LETTERS, Store, draw_store
+from .llava_talk import mention
+from .llava_tower import Prepared, aligned, cells_of, load_tower, patches, pixels_of, prepare, scene_codes, signs_anew
+from .llava_words import END, IMAGE, PAD, SPECIAL, build_tokenizer, words_in
+from .looks import PARTS, WIDE
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much each stage may cost: steps, and what a batch holds."""
+
+    tower: int = 1200
+    words: int = 700
+    projector: int = 60
+    all: int = 900
+    scenes: int = 16000  # drawn
+    sign_scenes: int = 9000
+    workers: int = 1
+    mix: Mix = Mix()  # noqa: RUF009 - frozen
+
+
+BUDGETS = {
+    "cpu": Plan(),
+    "gpu": Plan(tower=6000, words=4000, projector=200, all=12000, scenes=60000, sign_scenes=20000, workers=14,
+                mix=Mix(88, 16, 20, 64)),
+    "test": Plan(1, 3, 3, 3, 16, 16, 0, Mix(2, 1, 1, 1)),
+}  # fmt: skip
+HIDDEN, LAYERS, HEADS, INNER = 256, 4, 4, 464
+CONTEXT = 1024
+RATES = {"words": 2.5e-3, "projector": 3e-3, "all": 1.5e-3}
+TOWER_SHARE = 0.2  # of the rate, in stage 2
+HOPS_AT = (0.12, 0.25, 0.4)  # of stage 0: until then no hop, one, two
+WARM = 30  # steps
+NAMING = 0.3  # how much the naming of patches weighs in stage 2
+
+
+def make_model(tokenizer: Any, tower: Any) -> Any:
+    """A `LlavaForConditionalGeneration` with the tower's weights and random others."""
+    from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    number = tokenizer.convert_tokens_to_ids
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        num_key_value_heads=HEADS, intermediate_size=INNER, max_position_embeddings=CONTEXT, tie_word_embeddings=True,
+        bos_token_id=None, eos_token_id=number(END), pad_token_id=number(PAD), initializer_range=0.02,
+    )  # fmt: skip
+    config = LlavaConfig(
+        vision_config=tower.config, text_config=text, image_token_index=number(IMAGE), projector_hidden_act="gelu",
+        vision_feature_layer=-1, vision_feature_select_strategy="default", image_seq_length=PATCHES,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    model = LlavaForConditionalGeneration(config)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    model.generation_config.update(eos_token_id=number(END), pad_token_id=number(PAD), max_new_tokens=160)
+    return model
+
+
+# ---------------------------------------------------------------- pictures, and scenes as text
+
+
+class Looked(NamedTuple):
+    """A batch's pictures in their order, with what their patches show where that is known."""
+
+    pixels: torch.Tensor  # (n, 3, SIDE, SIDE)
+    wholes: list[int]  # which of them are whole scenes
+    codes: torch.Tensor  # (wholes, 64, 6), as `llava_tower.scene_codes`
+    signs: list[int]
+    letters: torch.Tensor  # (signs, 64)
+
+
+def looked(pictures: list[Picture], store: Store, rng: np.random.Generator) -> Looked:
+    """The pictures of a batch; crops are cut anew each time."""
+    made = torch.empty(len(pictures), 3, SIDE, SIDE)
+    at = {kind: [i for i, (name, _) in enumerate(pictures) if name == kind] for kind in ("whole", "crop", "sign")}
+    numbers = {kind: [pictures[i][1] for i in places] for kind, places in at.items()}
+    codes, letters = torch.zeros(0, PATCHES, 6, dtype=torch.long), torch.zeros(0, PATCHES, dtype=torch.long)
+    if at["whole"]:
+        made[at["whole"]] = pixels_of(np.stack([store.wholes[number] for number in numbers["whole"]]), rng)
+        codes = torch.from_numpy(np.stack([scene_codes(store, number) for number in numbers["whole"]]))
+    if at["crop"]:
+        crops = np.stack([store.crops[number] for number in numbers["crop"]])
+        made[at["crop"]] = signs_anew(crops, np.zeros((len(crops), PARTS, PARTS), np.uint8), rng)[0]
+    if at["sign"]:
+        crops, maps = (
+            np.stack([source[number] for number in numbers["sign"]]) for source in (store.signs, store.letters)
+        )
+        made[at["sign"]], letters = signs_anew(crops, maps, rng)
+    return Looked(made, at["whole"], codes, at["sign"], letters)
+
+
+class Written:
+    """Pictures as text: for each patch the words of the thing that it shows, or of the backdrop; of signs letters."""
+
+    def __init__(self, store: Store, words: Words) -> None:
+        self.store, self.words = store, words
+        self._kept: dict[int, torch.Tensor] = {}
+        self._alphabet: torch.Tensor | None = None
+
+    def letters(self, shown: torch.Tensor) -> torch.Tensor:
+        """(n, 64, 6) int64 for signs with the letters (n, 64) in their patches, 0 for none."""
+        if self._alphabet is None:
+            (nothing,) = self.words.encode("sign")
+            spelled = [self.words.tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS]
+            self._alphabet = torch.tensor([nothing, *spelled])
+        return self._alphabet[shown][..., None].expand(-1, -1, 6)
+
+    def sign(self, at: int) -> torch.Tensor:
+        """(64, 6) int64 for a sign, as it is seen at one of its zooms."""
+        maps = np.asarray(self.store.letters[at : at + 1])
+        crop = np.zeros((1, WIDE, WIDE, 3), np.uint8)
+        return self.letters(signs_anew(crop, maps, np.random.default_rng(at))[1])[0]
+
+    def tokens(self, at: int) -> torch.Tensor:
+        """(64, 6) int64: six words a patch, the same word six times for the backdrop."""
+        if at not in self._kept:
+            scene, boxes = self.store.scene(at), self.store.boxes_of(at).tolist()
+            (ground,) = self.words.encode(scene.backdrop)
+            rows = [[ground] * 6, *(self.words.encode(mention(scene, i, boxes)) for i in range(len(scene.things)))]
+            self._kept[at] = torch.tensor(rows)[torch.from_numpy(cells_of(scene, self.store.boxes_of(at)) + 1)]
+        return self._kept[at]
+
+    def embedded(self, pictures: list[Picture], table: nn.Embedding) -> torch.Tensor:
+        """(n, 64, hidden): the sum of each patch's words."""
+        tokens = [self.sign(at) if kind == "sign" else self.tokens(at) for kind, at in pictures]
+        return table(torch.stack(tokens).to(table.weight.device)).sum(-2)
+
+    def off(self, placed: torch.Tensor, shown: Looked, pictures: list[Picture], table: nn.Embedding) -> torch.Tensor:
+        """How far the places of pictures are from their words (`llava_tower.aligned`), summed over pictures."""
+        loss = torch.zeros((), device=placed.device)
+        with torch.no_grad():
+            words = self.embedded([pictures[i] for i in shown.wholes], table) if shown.wholes else None
+            letters = table(self.letters(shown.letters).to(placed.device)).sum(-2) if shown.signs else None
+        if words is not None:
+            loss = loss + len(words) * aligned(placed[shown.wholes], words, shown.codes.to(placed.device))
+        if letters is not None:
+            marked = shown.letters[..., None].to(placed.device)
+            loss = loss + len(letters) * aligned(placed[shown.signs], letters, marked)
+        return loss
+
+    def scenes(self, model: Any, numbers: list[int]) -> torch.Tensor:
+        """The same for whole scenes by their numbers, with the words as a model has them."""
+        return self.embedded([("whole", number) for number in numbers], model.get_input_embeddings())
+
+
+# ---------------------------------------------------------------- the loss
+
+
+def losses_of(
+    model: Any, batch: Batch, seen: torch.Tensor, targets: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The weighted sum of the cross entropies of a batch.
+
+    Args:
+        model: the whole model.
+        batch: rows.
+        seen: (pictures, 64, hidden), what stands in the places of the pictures.
+        targets: (rows, longest) what shall be said; the rows themselves unless given.
+
+    Returns:
+        The sum; and (right, all) answer tokens as they would be said after the true words before them.
+    """
+    device = seen.device
+    tokens, weights = batch.tokens.to(device), batch.weights.to(device)
+    words = model.get_input_embeddings()(tokens)
+    head = 1 + PATCHES * (len(batch.pictures) // len(tokens))
+    hidden = torch.cat([words[:, :1], seen.reshape(len(tokens), head - 1, -1).to(words.dtype), words[:, head:]], 1)
+    out = model.model.language_model(
+        inputs_embeds=hidden, attention_mask=mask_of(batch.block.to(device)), position_ids=batch.positions.to(device),
+        use_cache=False,
+    ).last_hidden_state  # fmt: skip
+    chosen = weights[:, 1:] > 0
+    logits = model.lm_head(out[:, :-1][chosen]).float()
+    target, weight = (tokens if targets is None else targets)[:, 1:][chosen], weights[:, 1:][chosen]
+    loss = (F.cross_entropy(logits, target, reduction="none") * weight).sum()
+    answers = weight == WEIGHT
+    return loss, torch.stack([(logits.argmax(-1) == target)[answers].sum(), answers.sum()])
+
+
+def naming(heads: Prepared, states: torch.Tensor, shown: Looked) -> torch.Tensor:
+    """The loss of the heads that name patches, summed over pictures; it keeps the tower exact about places."""
+    device = states.device
+    loss = torch.zeros((), device=device)
+    if shown.wholes:
+        loss = loss + len(shown.wholes) * heads.name_things(states[shown.wholes], shown.codes.to(device))
+    if shown.signs:
+        loss = loss + 2 * len(shown.signs) * heads.name_letters(states[shown.signs], shown.letters.to(device))[0]
+    return loss
+
+
+# ---------------------------------------------------------------- the stages
+
+
+def shape_of_rate(step: int, steps: int) -> float:
+    """The share of the rate: a short rise, level for 40 %, then down to a hundredth."""
+    rise = min(WARM, steps / 10 + 1)
+    return min(1.0, (step + 1) / rise, 0.01 + (steps - step) / (0.6 * steps))
+
+
+def optimizers(model: Any, rates: dict[str, float]) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for the rest; `rates` by the name of a part, others stay frozen."""
+    matrices, others = [], []
+    for name, parameter in model.named_parameters():
+        rate = next((rate for part, rate in rates.items() if part in name), None)
+        parameter.requires_grad_(rate is not None)
+        if rate is None:
+            continue
+        flat = parameter.ndim == 2 and ".layers." in name
+        group = {"params": [parameter], "lr": rate if flat else rate / 2}
+        (matrices if flat else others).append(group | ({} if parameter.ndim > 1 else {"weight_decay": 0.0}))
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.02)]
+    if matrices:
+        made.append(torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"))
+    return made
+
+
+@dataclass
+class Stage:
+    """One stage: what learns at what rate, on which rows, and how pictures become places in a row."""
+
+    name: str
+    steps: int
+    rates: dict[str, float]
+    mix: Mix
+    text: bool = False  # pictures are written as text
+    aligned: bool = False  # the projector is also told the words of each patch
+    seed: int = 0
+
+
+LM, PROJECTOR, TOWER = "language_model", "multi_modal_projector", "vision_tower"
+
+
+def stages_of(plan: Plan, tower: float = TOWER_SHARE) -> list[Stage]:
+    """The three stages of a plan; `tower` is the tower's share of the rate in the last."""
+    rows, both = plan.mix.scenes, {LM: RATES["all"], PROJECTOR: RATES["all"]}
+    return [
+        Stage("words", plan.words, {LM: RATES["words"]},
+              replace(plan.mix, scenes=rows + rows // 4, crops=0, read=False), text=True, seed=1),
+        Stage("projector", plan.projector, {PROJECTOR: RATES["projector"]},
+              replace(plan.mix, scenes=rows, pairs=0, crops=0, dense_only=True), aligned=True, seed=2),
+        Stage("all", plan.all, both | ({TOWER: tower * RATES["all"]} if tower else {}), plan.mix, seed=3),
+    ]  # fmt: skip
+
+
+def _hops(stage: Stage, step: int) -> int:
+    """The curriculum: the most hops of a question at a step of stage 0."""
+    if not stage.text:
+        return 9
+    return next((hops for hops, until in enumerate(HOPS_AT) if step < until * stage.steps), 9)
+
+
+def _draw(seed: int, stage: Stage, store: Store, words: Words) -> Any:
+    mix = replace(stage.mix, hops=_hops(stage, seed // stage.mix.batch))
+    return draw_row((stage.seed << 40) + seed, store, words, mix, seed % mix.batch)
+
+
+def run_stage(
+    stage: Stage, model: Any, store: Store, words: Words, out: Path, *, resume: bool = False, workers: int = 1,
+    device: str = "cpu", heads: Prepared | None = None, early: Callable[[Run], None] | None = None,
+) -> Run:  # fmt: skip
+    """Train one stage; it goes on where it was stopped when `resume` and there is something to resume.
+
+    Where the tower learns, `heads` help it: they name what patches show, and are no part of the model.
+    """
+    frozen = TOWER not in stage.rates
+    heads = None if frozen else heads
+    both = optimizers(model, stage.rates)
+    if heads is not None:
+        both[0].add_param_group({"params": [*heads.scene.parameters(), *heads.letter.parameters()], "lr": 1e-3})
+    for optimizer in both:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    state = {"model": model} | {type(one).__name__: one for one in both}
+    if heads is not None:
+        state |= {"scene": heads.scene, "letter": heads.letter}
+    run = Run(out, stage.steps, state, resume and (out / "run" / "checkpoint.pt").is_file())
+    written = Written(store, words)
+    parts: Iterator[Any] = iter(
+        batches(
+            partial(_draw, stage=stage, store=store, words=words),
+            range(run.step * stage.mix.batch, stage.steps * stage.mix.batch),
+            stage.mix.batch,
+            workers,
+            partial(collate, words=words),
+        )
+    )
+    model.train()
+    with run:
+        for step in run:
+            rng = np.random.default_rng((stage.seed, step))
+            made: list[Batch] = next(parts)
+            whole = sum(float(part.weights[:, 1:].sum()) for part in made)
+            pictures = sum(len(part.pictures) for part in made)
+            total, named, right = 0.0, 0.0, torch.zeros(2)
+            for part in made:
+                with autocast(device):
+                    if stage.text:
+                        seen = written.embedded(part.pictures, model.get_input_embeddings())
+                        aside = torch.zeros(())
+                    else:
+                        shown = looked(part.pictures, store, rng)
+                        with torch.set_grad_enabled(not frozen):
+                            states = patches(model.model.vision_tower, shown.pixels.to(device))
+                        seen = model.model.multi_modal_projector(states)
+                        aside = torch.zeros(())
+                        if stage.aligned:
+                            aside = written.off(seen, shown, part.pictures, model.get_input_embeddings())
+                        elif heads is not None:
+                            aside = naming(heads, states, shown)
+                    loss, counted = losses_of(model, part, seen)
+                (loss / whole + (1.0 if stage.aligned else NAMING) * aside / pictures).backward()
+                total, named = total + loss.item() / whole, named + aside.item() / pictures
+                right += counted.cpu()
+            _descend(model, both, step, stage.steps)
+            beside = {"patches": named} if heads is not None or stage.aligned else {}
+            run.log(**{stage.name: total, "wrong answers": 1 - (right[0] / right[1].clamp(min=1)).item()}, **beside)
+            if early and step and step % 100 == 0:
+                early(run)
+    return run
+
+
+def _descend(model: Any, both: list[torch.optim.Optimizer], step: int, steps: int) -> None:
+    for optimizer in both:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * shape_of_rate(step, steps)
+    nn.utils.clip_grad_norm_([p for p in model.parameters() if p.grad is not None], 1.0)
+    for optimizer in both:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def train(budget: str, out: Path, resume: bool) -> None:
+    """Train through all stages, and leave the zoo folder in `out`; each stage is resumed by itself."""
+    if budget not in BUDGETS:
+        raise UserError(f"Unknown budget {budget!r}.{suggest(budget, BUDGETS)}", kind="unknown_budget")
+    plan = BUDGETS[budget]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    runs = out / "run"
+    if resume and not runs.is_dir():
+        raise UserError(f"There is nothing to resume in {str(out)!r}: leave --resume out.", kind="nothing_to_resume")
+    torch.manual_seed(0)
+    store = draw_store(runs / "store", plan.scenes, plan.sign_scenes, plan.workers)
+    tokenizer = make_tokenizer(runs, 700 if plan.scenes > 100 else 20)
+    words = Words(tokenizer)
+    heads = Prepared(load_tower()).to(device).train()
+    model = make_model(tokenizer, heads.tower).to(device)
+    heads.tower = model.model.vision_tower
+    history: list[tuple[int, dict[str, float]]] = []
+    metrics: dict[str, Any] = {}
+    for stage in stages_of(plan):
+        folder = runs / stage.name
+        if stage.name == "projector":
+            run = prepare(
+                store, runs / "tower", plan.tower, _begun(runs / "tower", resume), heads,
+                model.model.multi_modal_projector, partial(Written(store, words).scenes, model), device,
+            )  # fmt: skip
+            history += _after(history, run)
+        run = run_stage(
+            stage, model, store, words, folder, resume=_begun(folder, resume), workers=plan.workers, device=device,
+            heads=heads, early=None if stage.text else partial(_early, model, tokenizer, out, plan),
+        )  # fmt: skip
+        history += _after(history, run)
+        if stage.name != "words" and plan.scenes > 100:
+            export(model, tokenizer, out, plan, run.step, run.minutes, metrics)
+            metrics[f"after_{stage.name}"] = evaluate(out, 200)
+    draw_curve(history, out / "curve.png")
+    minutes = sum(
+        json.loads(path.read_text("utf-8").splitlines()[-1])["minutes"] for path in runs.glob("*/run/*.jsonl")
+    )
+    export(model, tokenizer, out, plan, sum(stage.steps for stage in stages_of(plan)), round(minutes, 1), metrics)
+
+
+def _early(model: Any, tokenizer: Any, out: Path, plan: Plan, run: Run) -> None:
+    export(model, tokenizer, out, plan, run.step, run.minutes, {})
+
+
+def _after(history: list[tuple[int, dict[str, float]]], run: Run) -> list[tuple[int, dict[str, float]]]:
+    """A stage's losses, its steps counted on from those before."""
+    start = history[-1][0] + 1 if history else 0
+    return [(start + step, losses) for step, losses in run.history]
+
+
+def _begun(folder: Path, resume: bool) -> bool:
+    return resume and (folder / "run" / "checkpoint.pt").is_file()
+
+
+def make_tokenizer(folder: Path, scenes: int = 700) -> Any:
+    """The tokenizer of a run: its words are gathered once, and kept."""
+    path = folder / "words.json"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, words_in(corpus(scenes), 3 if scenes > 100 else 1))
+    return build_tokenizer(json.loads(path.read_text("utf-8")))
+
+
+# ---------------------------------------------------------------- the zoo folder
+
+OURS = {
+    "answer_after": "Answer:",
+    "most_tokens": 160,
+    "question": "{}",
+    "statement": "Is this true of the picture: {}?",
+    "pair": "Is this true of the pictures: {}?",
+    "short": "Describe the picture in short.",
+    "detailed": "Describe the picture in detail.",
+    "read": "What does the sign say?",
+    "crop_margin": 1.15,
+}
+
+
+def export(
+    model: Any, tokenizer: Any, out: Path, plan: Plan, steps: int, minutes: float, metrics: dict[str, Any],
+    notes: list[str] | None = None,
+) -> Card:  # fmt: skip
+    """Write the zoo folder: the model, its processor, chat template and generation settings, and the card."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_processor(out, tokenizer)
+    model.generation_config.save_pretrained(out)
+    state = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight"}  # it is tied
+    config = model.config.to_dict() | {
+        "architectures": ["LlavaForConditionalGeneration"], "dtype": "float16", "saccade": OURS,
+    }  # fmt: skip
+    card = Card(
+        "llava",
+        {"stages": asdict(plan), "rates": RATES, "tower": f"{TOWER_SHARE} of the rate in the last stage",
+         "hidden": HIDDEN, "layers": LAYERS, "inner": INNER, "vocabulary": len(tokenizer)},
+        {"training": f"{plan.scenes} scenes of the split train; signs of {plan.sign_scenes} more, with training words "
+                     "and random letters", "testing": "the split test"},
+        steps, minutes, metrics, notes=notes or [],
+    )  # fmt: skip
+    return write_zoo(out, config, state, card)
+
+
+def write_processor(out: Path, tokenizer: Any) -> None:
+    """The files that `AutoProcessor` reads."""
+    from transformers import CLIPImageProcessor, LlavaProcessor
+
+    images = CLIPImageProcessor(
+        do_center_crop=False, do_convert_rgb=True, size={"height": SIDE, "width": SIDE}, resample=3,
+        image_mean=[0.5] * 3, image_std=[0.5] * 3,
+    )  # fmt: skip
+    processor = LlavaProcessor(
+        images, tokenizer, patch_size=SIDE // math.isqrt(PATCHES), vision_feature_select_strategy="default",
+        image_token=IMAGE, num_additional_image_tokens=1, chat_template=tokenizer.chat_template,
+    )  # fmt: skip
+    processor.save_pretrained(out)
+
+
+def evaluate(folder: Path, cases: int) -> dict[str, Any]:
+    """Measure a zoo folder on held-out scenes: see `llava_test`."""
+    from .llava_test import measure
+
+    return measure(folder, cases)
+
+
+__all__ = ["BUDGETS", "SPECIAL", "Plan", "Stage", "evaluate", "load_tower", "train"]
