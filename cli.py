@@ -277,7 +277,9 @@ def _tune(base: str, images: Path, teacher: str | None, out: Path, resume: bool,
 def evaluate(
     suite: Annotated[
         str,
-        typer.Option(help="agent; controller or gold: the same cases, while the other side never errs; tools; experts; memory."),
+        typer.Option(
+            help="agent; controller or gold: the same cases, while the other side never errs; tools; experts; memory."
+        ),
     ] = "agent",
     cases: Annotated[
         int | None,

@@ -59,6 +59,11 @@ class ModelSpec:
         return ZOO / self.name if self.scheme == "zoo" else Path(self.name).expanduser()
 
     @property
+    def has_files(self) -> bool:
+        """Whether there are weights of its own behind it, on this machine or on the hub."""
+        return self.scheme in ("zoo", "hf", "file")
+
+    @property
     def base(self) -> ModelSpec:
         """The model itself, of a spec that names an adapter beside it: `hf:OWNER/NAME+file:/my/adapter`."""
         return ModelSpec(self.scheme, self.name.partition("+file:")[0])

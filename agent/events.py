@@ -1,8 +1,9 @@
 """What happens during a turn, as frozen records: `Chat.stream` and `Chat.astream` give them in order.
 
 A turn gives: `Loading` (only while a model loads), `TextDelta` as the controller writes, `StepStarted`
-and `StepFinished` for every tool call (between them `ExpertSaid`, as LLaVA writes), and `ReplyReady` last. The text deltas before a `StepStarted`
-were the thought of that step; those before `ReplyReady` are the answer.
+and `StepFinished` for every tool call (between them `ExpertSaid`, as LLaVA writes), and `ReplyReady`
+last. The text deltas before a `StepStarted` were the thought of that step; those before `ReplyReady`
+are the answer.
 """
 
 from __future__ import annotations

@@ -28,7 +28,9 @@ from ..memory.spaces import packed, unpacked
 OWNER, OTHER = "ann", "bob"
 DIM, SIDE = 512, 24
 TOGETHER = 6  # pictures in one call
-PERSIST = 60  # after so many changes Chroma writes its HNSW files (1,000 unless told): its index write is hit more often
+PERSIST = (
+    60  # after so many changes Chroma writes its HNSW files (1,000 unless told): its index write is hit more often
+)
 FOLLOW = 12  # so many waiting vectors make the index follow, and so many go into one write
 COLLECTION = "pictures"
 # Where a writer is stopped. At `..._during` it goes on and is killed some thousandths of a second later.
@@ -253,7 +255,9 @@ def examine_ours(folder: str, kept: Kept, forgot: Sequence[str], line: Any) -> N
     remembering.sync()
     repaired = remembering.index.repaired
     report = remembering.verify()
-    lost = [one for one, (owner, seed, number) in kept.items() if not _is_there(store, one, owner, picture(seed, number))]
+    lost = [
+        one for one, (owner, seed, number) in kept.items() if not _is_there(store, one, owner, picture(seed, number))
+    ]
     unfound = 0
     for one in list(kept)[:: max(1, len(kept) // 20)]:
         owner, seed, number = kept[one]
@@ -318,12 +322,18 @@ def examine_raw(folder: str, kept: Kept, forgot: Sequence[str], line: Any) -> No
 
     collection = _collection(chromadb.PersistentClient(f"{folder}/chroma", settings=chroma.quiet()))
     ids = list(kept)
-    truth = np.stack([vector(picture(seed, number)) for _, seed, number in kept.values()]) if ids else np.zeros((0, DIM))
+    truth = (
+        np.stack([vector(picture(seed, number)) for _, seed, number in kept.values()]) if ids else np.zeros((0, DIM))
+    )
     found: dict[str, np.ndarray] = {}
     for start in range(0, len(ids), 500):
         part = collection.get(ids=ids[start : start + 500], include=["embeddings"])
         found |= dict(zip(part["ids"], part["embeddings"], strict=True))
-    lost = [one for one, row in zip(ids, truth, strict=True) if one not in found or not np.allclose(found[one], row, atol=1e-3)]
+    lost = [
+        one
+        for one, row in zip(ids, truth, strict=True)
+        if one not in found or not np.allclose(found[one], row, atol=1e-3)
+    ]
     unfound = 0
     for place in range(0, len(ids), max(1, len(ids) // 20)):
         unfound += collection.query(query_embeddings=truth[place : place + 1], n_results=1)["ids"][0] != [ids[place]]

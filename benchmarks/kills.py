@@ -249,7 +249,10 @@ def table(report: dict[str, Any]) -> Table:
         if not isinstance(value, dict):
             drawn.add_row(name.replace("_", " "), str(value), str(raw.get(name, "-")))
     for moment, count in ours["kills_by_moment"].items():
-        cells = [f"{side['harm_by_moment'].get(moment, 0)} of {side['kills_by_moment'].get(moment, 0)}" for side in (ours, raw)]
+        cells = [
+            f"{side['harm_by_moment'].get(moment, 0)} of {side['kills_by_moment'].get(moment, 0)}"
+            for side in (ours, raw)
+        ]
         drawn.add_row(f"harmed, killed at {moment}" if count else "", *cells)
     for several in ("two_writers_at_once", "four_writers_at_once"):
         found = report[several]

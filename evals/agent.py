@@ -104,7 +104,7 @@ def require_models(plan: Plan) -> dict[str, str]:
             continue
         spec = chosen.spec(role)
         models[role] = str(spec)
-        if spec.scheme not in ("openai", "script"):
+        if spec.has_files:
             path = resolve(spec)
             if spec.scheme == "zoo":
                 models[role] += f" {json.loads((path / 'card.json').read_text('utf-8'))['sha256']}"

@@ -178,7 +178,8 @@ class Index:
     def _follow(self) -> bool:
         if self._gone() > self._change():
             self._begin()
-        assert self._client is not None and self.generation is not None
+        assert self._client is not None
+        assert self.generation is not None
         spaces = all_spaces(self._ledger)
         self.place.unseal(self.generation)
         wanted = {collection_name(self._home_id, self.generation or "", space) for space in spaces}

@@ -106,7 +106,9 @@ def test_any_clip_or_siglip_serves(tmp_path, kind):
         config = transformers.CLIPConfig(text_config=text, vision_config=eyes, projection_dim=24)
         model = transformers.CLIPModel(config)
     else:
-        config = transformers.SiglipConfig(text_config=text | {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}, vision_config=eyes)
+        config = transformers.SiglipConfig(
+            text_config=text | {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}, vision_config=eyes
+        )
         model = transformers.SiglipModel(config)
     folder = shutil.copytree(ZOO / "clip", tmp_path / kind)
     model.save_pretrained(folder)

@@ -37,9 +37,7 @@ def require_known(view: View, experts: Experts, handle: str, judge: str = "clip"
         )
 
 
-def look(
-    context: ToolContext, handle: str, margin: float = 0.0, *, judge: str = "clip"
-) -> tuple[View, Picture]:
+def look(context: ToolContext, handle: str, margin: float = 0.0, *, judge: str = "clip") -> tuple[View, Picture]:
     """The view of `img_N` or `reg_N` and the picture it is of, once the models are known to know it.
 
     A crop or a cut-out is judged by the picture that it was made from.

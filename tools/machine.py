@@ -63,7 +63,7 @@ def examine_model(role: str, spec: ModelSpec) -> dict[str, Any]:
     if spec.scheme == "tesseract" and shutil.which("tesseract") is None:
         problem = "Tesseract is not installed: sudo apt install tesseract-ocr"
         return report | {"there": False, "problem": problem}
-    if spec.scheme in {"openai", "script", "roles", "tesseract"}:
+    if not spec.has_files:
         if spec.scheme == "openai" and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
             report |= {"there": False, "problem": "Set OPENAI_BASE_URL (a local server) or OPENAI_API_KEY."}
         return report

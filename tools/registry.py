@@ -17,7 +17,21 @@ from .contracts import Expert, Tool
 T = TypeVar("T", bound=type[Tool[Any]])
 
 # The files that hold one tool each, in the order in which a controller is told of them.
-TOOL_MODULES = ("find_objects", "segment_objects", "classify_image", "crop_image", "calculate", "describe_image", "answer_about_image", "read_text", "compare_images", "inspect_image", "search_memory", "remember_image", "forget_image")
+TOOL_MODULES = (
+    "find_objects",
+    "segment_objects",
+    "classify_image",
+    "crop_image",
+    "calculate",
+    "describe_image",
+    "answer_about_image",
+    "read_text",
+    "compare_images",
+    "inspect_image",
+    "search_memory",
+    "remember_image",
+    "forget_image",
+)
 
 _tools: dict[str, type[Tool[Any]]] = {}
 _experts: dict[str, str] = {}

@@ -8,8 +8,14 @@ from typing import Any, Protocol, cast
 
 from ..errors import UserError, suggest
 
-RECIPES = {"captioner": ".captioner", "clip": ".clip", "controller": ".controller", "detector": ".detector",
-           "llava": ".llava", "sam": ".sam"}
+RECIPES = {
+    "captioner": ".captioner",
+    "clip": ".clip",
+    "controller": ".controller",
+    "detector": ".detector",
+    "llava": ".llava",
+    "sam": ".sam",
+}
 
 
 class Recipe(Protocol):
