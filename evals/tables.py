@@ -46,7 +46,7 @@ def show_report(report: dict[str, Any], console: Console) -> None:
 
 
 def show_rows(report: dict[str, Any], console: Console) -> None:
-    """Print a report of the suites "tools", "memory" and "experts": each figure beside what a blind guess would reach."""
+    """Print the suites "tools", "memory" or "experts": each figure beside what a blind guess would reach."""
     made = Table(
         title=f"suite {report['suite']}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False
     )

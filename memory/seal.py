@@ -1,8 +1,8 @@
 """A seal on an index folder: what its files were when nothing was being written.
 
 A process that is killed while Chroma writes its HNSW files leaves a graph that may load, answer, and end the
-interpreter (or never end a search) at the next write: looking at it, even in a child process, does not tell. So files are
-trusted only as they were sealed. Chroma writes HNSW files inside `upsert` alone, and nothing after it has
+interpreter (or never end a search) at the next write: looking at it, even in a child process, does not tell.
+So files are trusted only as they were sealed. Chroma writes HNSW files inside `upsert` alone, and nothing after it has
 returned; its SQLite file also changes when it is opened, and is whole at any moment.
 """
 
