@@ -271,6 +271,7 @@ def examine_ours(folder: str, kept: Kept, forgot: Sequence[str], line: Any) -> N
             "torn": torn(store),
             "index_differs": report.missing + report.extra + report.different,
             "unhealthy": int(not report.healthy),
+            "remark": "" if report.healthy else str(report),
             "repaired": int(repaired or report.repaired),
             "vectors": report.vectors,
         }

@@ -50,6 +50,7 @@ class Side:
     counts: Counter[str] = field(default_factory=Counter)
     at: Counter[str] = field(default_factory=Counter)  # kills by moment
     harmed: Counter[str] = field(default_factory=Counter)  # kills by moment after which something was amiss
+    remarks: list[str] = field(default_factory=list)  # what was amiss, in words
     age: int = 0
 
     def begin(self) -> None:
@@ -178,6 +179,8 @@ def look(children: Children, side: Side, moment: str) -> None:
     side.counts["longest_reopening_s"] = max(side.counts["longest_reopening_s"], round(time.monotonic() - begun))
     if found is None:  # it cannot be read, or reading it ends the interpreter
         found = {"lost": len(side.kept), "unreadable": 1, "unhealthy": 1}
+    if remark := found.pop("remark", ""):
+        side.remarks.append(f"{moment}: {remark}")
     side.counts.update({name: int(value) for name, value in found.items() if name != "vectors"})
     if any(found.get(name, 0) for name in HARM):
         side.harmed[moment] += 1
@@ -238,7 +241,8 @@ def told(side: Side) -> dict[str, Any]:
         names += ["returned", "index_differs", "unhealthy", "repaired"]
     report: dict[str, Any] = {"kills": sum(side.at.values())} | {name: side.counts[name] for name in names}
     report |= {name: side.counts[name] for name in ("writers_that_failed", "longest_reopening_s")}
-    return report | {"kills_by_moment": dict(side.at), "harm_by_moment": dict(side.harmed)}
+    report |= {"kills_by_moment": dict(side.at), "harm_by_moment": dict(side.harmed)}
+    return report | ({"remarks": side.remarks} if side.remarks else {})
 
 
 def table(report: dict[str, Any]) -> Table:
@@ -246,7 +250,7 @@ def table(report: dict[str, Any]) -> Table:
     ours, raw = report["with_the_ledger"], report["chroma_alone"]
     drawn = Table("", "with the ledger", "Chroma alone", title="kills", title_justify="left")
     for name, value in ours.items():
-        if not isinstance(value, dict):
+        if isinstance(value, int):
             drawn.add_row(name.replace("_", " "), str(value), str(raw.get(name, "-")))
     for moment, count in ours["kills_by_moment"].items():
         cells = [

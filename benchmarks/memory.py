@@ -1,366 +1,228 @@
-"""Visual memory beside Chroma alone and beside exact search by NumPy: searching, filtering, writing, reopening.
+"""What visual memory costs, side by side in one run with raw Chroma and with exact numpy search.
 
-All sides get the same vectors (512 numbers, in clusters of a low inner dimension, as embeddings lie),
-and are asked the same, in turns, in one process. "raw" is a Chroma collection with the same HNSW settings and
-with the metadata that its filters need; "numpy" is a float32 matrix in memory, whose rows are picked by the same
-filter, asked of the same ledger.
+10,000 and 100,000 vectors of 512 dimensions, drawn from a mixture of 300 subjects (see `memory_sides`). Every query
+goes to all sides, one after the other in changing order, so that whatever else the machine does falls on
+all of them. Raw Chroma is a `PersistentClient` with the same HNSW settings, the same facts as metadata, and gives
+back metadata and distances. numpy holds the ledger's vectors and times in memory, and is measured twice: as the
+others answer, with the rows of what it found ("numpy"), and ids alone ("numpy_ids").
 """
 
 from __future__ import annotations
 
-import os
-import resource
+import multiprocessing
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from ..memory.calibration import Calibration, Rule
-from ..memory.chroma import HNSW, quiet
-from ..memory.memory import Memory
-from ..memory.pictures import PictureStore
-from ..memory.recall import Query
-from ..memory.records import Lineage
-from ..memory.toy import ToyEmbedder
-from ..settings import Settings
+from .memory_sides import FIRST, OWNER, TAG, YEAR, Exact, K, Mixture, Ours, Raw, name_of
 
-DIM, K = 512, 10
 SIZES = (10_000, 100_000)
-QUERIES = 100
-SINGLES = 40  # single writes of one thread; each of THREADS writes as many
-THREADS = 32
-SOURCES = 50  # each a fiftieth: the filter that keeps 2 %
-FIRST = datetime(2025, 1, 1, tzinfo=UTC)
-OWNER = "ann"
-PICTURES = 384  # files of a folder that is indexed
+DIM = 512
+QUERIES = 240
+WARM = 20  # queries before the clock runs
+SINGLES = 300  # pictures acknowledged one at a time, half of them from many threads
+THREADS = 16
+SPARSE = 5  # raw Chroma adds one for so many of ours
+Ask = Callable[[np.ndarray], list[str]]
 
 
-def vectors_of(count: int, seed: int = 0) -> np.ndarray:
-    """(count, 512) float32 of unit length, in 400 clusters of 32 inner dimensions, with a little noise."""
-    rng = np.random.default_rng(seed)
-    spread = rng.normal(size=(32, DIM)).astype(np.float32)
-    centres = rng.normal(size=(400, 32)).astype(np.float32)
-    inner = centres[rng.integers(0, 400, count)] + 0.6 * rng.normal(size=(count, 32)).astype(np.float32)
-    vectors = inner @ spread + 0.8 * rng.normal(size=(count, DIM)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def id_of(number: int) -> tuple[str, str]:
-    """The hash and the id of a picture that nobody has drawn."""
-    digest = sha256(str(number).encode()).hexdigest()
-    return digest, f"pic_{digest[:12]}"
-
-
-def seen(number: int) -> datetime:
-    """When a picture was met."""
-    return FIRST + timedelta(minutes=number)
-
-
-def hold(store: PictureStore, numbers: range) -> None:
-    """Rows that say that pictures are held, without their files: only what is searched is measured."""
-    with store.ledger.write() as db:
-        for number in numbers:
-            digest, name = id_of(number)
-            lineage = '{"chat": null, "turn": null, "tool": null, "arguments": {}, "parent": null}'
-            source = f"/photos/{number % SOURCES}.png"
-            db.execute("INSERT INTO pictures (id, sha256, width, height) VALUES (?, ?, 512, 512)", (name, digest))
-            db.execute(
-                "INSERT INTO holdings (owner, picture, kind, source, created, lineage) VALUES (?, ?, 'given', ?, ?, ?)",
-                (OWNER, name, source, seen(number).isoformat(), lineage),
-            )
-
-
-class AllAlike(ToyEmbedder):
-    """Vectors are given, and everything is like everything: searching is measured, not judging."""
-
-    calibration = Calibration({"picture:picture": Rule(-1.0, 1.0)})
-
-
-class Raw:
-    """Chroma alone."""
-
-    def __init__(self, folder: Path) -> None:
-        import chromadb
-
-        self.folder = folder
-        self.client: Any = chromadb.PersistentClient(str(folder), settings=quiet())
-        configuration: Any = {"hnsw": HNSW}
-        self.collection = self.client.get_or_create_collection(
-            "raw", configuration=configuration, embedding_function=None
-        )
-
-    def add(self, numbers: Sequence[int], vectors: np.ndarray) -> None:
-        """Add vectors with what the filters look at."""
-        told = [{"source": f"/photos/{number % SOURCES}.png", "seen": seen(number).timestamp()} for number in numbers]
-        self.collection.add(ids=[id_of(number)[1] for number in numbers], embeddings=vectors, metadatas=told)
-
-    def ask(self, vector: np.ndarray, where: Any = None) -> list[str]:
-        """The ids of the nearest, with what Chroma gives by itself: metadata and distances."""
-        return self.collection.query(query_embeddings=vector[None], n_results=K, where=where)["ids"][0]
-
-
-class Exact:
-    """NumPy over the ledger's vectors."""
-
-    def __init__(self, store: PictureStore) -> None:
-        self.store = store
-        rows = store.ledger.read("SELECT v.id, v.vector, m.item FROM vectors v JOIN memories m ON m.id = v.memory")
-        self.rows = np.array([row["id"] for row in rows])
-        self.items = [row["item"] for row in rows]
-        half = np.frombuffer(b"".join(row["vector"] for row in rows), "<f2").reshape(-1, DIM)
-        self.vectors = half.astype(np.float32)
-
-    def ask(self, vector: np.ndarray, condition: str = "", *values: object) -> list[str]:
-        """The ids of the nearest among those that the ledger says pass."""
-        keep = None
-        vectors = self.vectors
-        if condition:
-            sql = f"SELECT v.id FROM vectors v JOIN memories m ON m.id = v.memory WHERE m.owner = ? AND {condition}"
-            passing = np.array([row["id"] for row in self.store.ledger.read(sql, (OWNER, *values))])
-            keep = np.searchsorted(self.rows, passing)
-            vectors = vectors[keep]
-        cosines = vectors @ vector
-        best = np.argpartition(-cosines, K)[:K] if len(cosines) > K else np.arange(len(cosines))
-        best = best[np.argsort(-cosines[best])]
-        return [self.items[one if keep is None else keep[one]] for one in best]
-
-
-def timed(
-    asks: dict[str, Callable[[np.ndarray], list[str]]], queries: np.ndarray
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Milliseconds of each side, asked in turns, and what each answered."""
-    times: dict[str, list[float]] = {name: [] for name in asks}
-    answers: dict[str, list[list[str]]] = {name: [] for name in asks}
-    for ask in asks.values():
-        ask(queries[0])  # what is loaded at the first question
-    for query in queries:
-        for name, ask in asks.items():
+def clocked(sides: Mapping[str, Ask], queries: np.ndarray) -> tuple[dict[str, list[float]], dict[str, list[list[str]]]]:
+    """Milliseconds and answers of every side for every query; the order of the sides goes round."""
+    names = list(sides)
+    for query in queries[:WARM]:
+        for name in names:
+            sides[name](query)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    answers: dict[str, list[list[str]]] = {name: [] for name in names}
+    for number, query in enumerate(queries):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
             begun = time.perf_counter()
-            answer = ask(query)
+            found = sides[name](query)
             times[name].append(1000 * (time.perf_counter() - begun))
-            answers[name].append(answer)
-    figures: dict[str, Any] = {}
-    for name, values in times.items():
-        figures[f"{name}_p50_ms"] = float(np.quantile(values, 0.5))
-        figures[f"{name}_p95_ms"] = float(np.quantile(values, 0.95))
-    return figures, answers
+            answers[name].append(found)
+    return times, answers
 
 
-def share(found: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> float:
-    """recall@10."""
-    return float(
-        np.mean([len(set(one) & set(other)) / max(1, len(other)) for one, other in zip(found, right, strict=True)])
+def recall_of(answers: list[list[str]], truth: list[list[str]]) -> float:
+    """The share of the truly nearest that was found."""
+    return statistics.fmean(
+        len(set(one) & set(true)) / len(true) for one, true in zip(answers, truth, strict=True) if true
     )
 
 
-def ours(memory: Memory, **filters: Any) -> Callable[[np.ndarray], list[str]]:
-    """The same question for Saccade's memory, which answers with whole hits."""
-    return lambda vector: [hit.id for hit in memory.recall(OWNER, Query(picture=vector, k=K, **filters))]
-
-
-def searching(memory: Memory, raw: Raw, exact: Exact, queries: np.ndarray, size: int) -> dict[str, Any]:
-    """Unfiltered, and with filters that keep 2 % and half."""
-    source, half = "/photos/7.png", seen(size // 2)
-    cases: dict[str, tuple[dict[str, Any], Any, tuple[Any, ...]]] = {
-        "unfiltered": ({}, None, ()),
-        "filtered_2_percent": ({"source": source}, {"source": source}, ("m.source = ?", source)),
-        "filtered_50_percent": (
-            {"since": half},
-            {"seen": {"$gte": half.timestamp()}},
-            ("m.last >= ?", half.isoformat()),
-        ),
-    }
+def compared(sides: Mapping[str, Ask], queries: np.ndarray) -> dict[str, Any]:
+    """p50 and p95 of every side, ours compared with each other side, and the recall of ours and of Chroma's."""
+    times, answers = clocked(sides, queries)
     report: dict[str, Any] = {}
-    for name, (filters, where, condition) in cases.items():
-        asks: dict[str, Callable[[np.ndarray], list[str]]] = {
-            "saccade": ours(memory, **filters),
-            "raw": lambda vector, where=where: raw.ask(vector, where),
-            "numpy": lambda vector, condition=condition: exact.ask(vector, *condition),
-        }
-        figures, answers = timed(asks, queries)
-        figures["vs_raw"] = figures["saccade_p50_ms"] / figures["raw_p50_ms"]
-        figures["vs_numpy"] = figures["saccade_p50_ms"] / figures["numpy_p50_ms"]
-        figures["recall_at_10"] = share(answers["saccade"], answers["numpy"])
-        figures["raw_recall_at_10"] = share(answers["raw"], answers["numpy"])
-        report[name] = figures
+    for name, found in times.items():
+        report[f"{name}_p50_ms"] = float(np.percentile(found, 50))
+        report[f"{name}_p95_ms"] = float(np.percentile(found, 95))
+    for name in sides:
+        if name != "ours":
+            for rank in (50, 95):
+                report[f"vs_{name}_p{rank}"] = report[f"ours_p{rank}_ms"] / report[f"{name}_p{rank}_ms"]
+    report["recall_at_10"] = recall_of(answers["ours"], answers["numpy_ids"])
+    report["raw_recall_at_10"] = recall_of(answers["raw"], answers["numpy_ids"])
     return report
 
 
-def writing(memory: Memory, raw: Raw, vectors: np.ndarray, first: int) -> dict[str, Any]:
-    """Single writes, each acknowledged when it is durable: by one thread, and by many at once."""
-    numbers = iter(range(first, first + len(vectors)))
-    rates: dict[str, float] = {}
-    for threads in (1, THREADS):
-        for name in ("saccade", "raw"):
-            chosen = [next(numbers) for _ in range(SINGLES * (threads if name == "saccade" else 1))]
-            if name == "saccade":
-                hold(memory.store, range(chosen[0], chosen[-1] + 1))
-
-            def put(number: int, name: str = name) -> None:
-                vector = vectors[number - first][None]
-                if name == "saccade":
-                    memory.put(OWNER, [id_of(number)[1]], vector)
-                else:
-                    raw.add([number], vector)
-
-            begun = time.perf_counter()
-            if threads == 1:
-                for number in chosen:
-                    put(number)
-            else:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(put, chosen))
-            rates[f"{name}_{threads}_threads_per_s"] = len(chosen) / (time.perf_counter() - begun)
-    many, one = f"{THREADS}_threads", "1_threads"
-    return rates | {
-        "many_threads_vs_raw": rates[f"saccade_{many}_per_s"] / rates[f"raw_{many}_per_s"],
-        "one_thread_vs_raw": rates[f"saccade_{one}_per_s"] / rates[f"raw_{one}_per_s"],
+def searching(ours: Ours, raw: Raw, exact: Exact, queries: np.ndarray) -> dict[str, Any]:
+    """Unfiltered, and with the filters that keep 2 % (a tag) and 50 % (a time)."""
+    half = FIRST + YEAR / 2
+    later: Any = {"seen": {"$gte": half.timestamp()}}
+    whole: dict[str, Ask] = {"ours": ours.find, "raw": raw.find, "numpy": exact.find, "numpy_ids": exact.nearest}
+    tagged: dict[str, Ask] = {
+        "ours": lambda query: ours.find(query, tag=TAG),
+        "raw": lambda query: raw.find(query, {"tag": TAG}),
+        "numpy": lambda query: exact.find(query, exact.tagged(TAG)),
+        "numpy_ids": lambda query: exact.nearest(query, exact.tagged(TAG)),
+    }
+    since: dict[str, Ask] = {
+        "ours": lambda query: ours.find(query, since=half),
+        "raw": lambda query: raw.find(query, later),
+        "numpy": lambda query: exact.find(query, exact.since(half)),
+        "numpy_ids": lambda query: exact.nearest(query, exact.since(half)),
+    }
+    return {
+        "unfiltered": compared(whole, queries),
+        "kept_2_percent": {"kept": len(exact.tagged(TAG))} | compared(tagged, queries),
+        "kept_50_percent": {"kept": len(exact.since(half))} | compared(since, queries),
     }
 
 
-def bytes_of(*paths: Path) -> int:
-    """The bytes of files and of all files in folders."""
-    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
-    return sum(file.stat().st_size for file in files)
+def acknowledging(ours: Ours, raw: Raw, vectors: np.ndarray, count: int) -> dict[str, Any]:
+    """Pictures a second that are durable when the call returns, one a call, with the embedding given."""
+    items = ours.hold(count, count + len(vectors), count)
+
+    def put(number: int) -> None:
+        ours.memory.put(OWNER, [items[number]], vectors[number : number + 1])
+
+    def add(number: int) -> None:
+        facts = raw.facts(count + number, count, False)
+        raw.collection.add(ids=[name_of(count + number)[0]], embeddings=vectors[number : number + 1], metadatas=[facts])
+
+    def seconds(work: Callable[[], Any]) -> float:
+        begun = time.perf_counter()
+        work()
+        return time.perf_counter() - begun
+
+    of_ours: list[float] = []
+    of_raw: list[float] = []
+    alone = len(vectors) // 2
+    for number in range(alone):
+        of_ours.append(seconds(lambda number=number: put(number)))
+        if number % SPARSE == 0:
+            of_raw.append(seconds(lambda number=number: add(number)))
+    several = range(alone, len(vectors))
+    fewer = several[:: 2 * SPARSE]
+    with ThreadPoolExecutor(THREADS) as pool:
+        together = len(several) / seconds(lambda: list(pool.map(put, several)))
+        raw_together = len(fewer) / seconds(lambda: list(pool.map(add, fewer)))
+    rate, raw_rate = len(of_ours) / sum(of_ours), len(of_raw) / sum(of_raw)
+    return {
+        "ours_a_second": rate,
+        "raw_a_second": raw_rate,
+        "vs_raw": rate / raw_rate,
+        "ours_median_ms": 1000 * statistics.median(of_ours),
+        "raw_median_ms": 1000 * statistics.median(of_raw),
+        f"ours_a_second_{THREADS}_threads": together,
+        f"raw_a_second_{THREADS}_threads": raw_together,
+        f"vs_raw_{THREADS}_threads": together / raw_together,
+    }
 
 
 def resident() -> float:
-    """Megabytes of memory that this process has now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1]) if Path("/proc/self/statm").exists() else 0
-    return pages * resource.getpagesize() / 1e6
+    """Resident memory of this process, in megabytes."""
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def measure_size(size: int, folder: Path) -> dict[str, Any]:
-    """All figures for one number of vectors."""
-    extra = SINGLES * (THREADS + 3)
-    vectors = vectors_of(size + QUERIES + extra)
-    queries = vectors[size : size + QUERIES]
-    embedder = AllAlike(DIM)
-    home = folder / "home"
-    memory = Memory(PictureStore(home), embedder, settings=Settings())
-    report: dict[str, Any] = {}
-    begun = time.perf_counter()
-    for start in range(0, size, 1000):
-        part = range(start, min(size, start + 1000))
-        hold(memory.store, part)
-        memory.put(OWNER, [id_of(number)[1] for number in part], vectors[part.start : part.stop])
-    report["kept_in_batches_per_s"] = size / (time.perf_counter() - begun)
-    begun = time.perf_counter()
-    memory.sync()
-    report["indexed_per_s"] = size / (time.perf_counter() - begun)
-    memory.store.ledger.wipe()
-    memory.close()
-    memory.store.close()
-    report["disk_bytes_a_vector"] = {
-        "ledger": bytes_of(home / "ledger.sqlite") / size,
-        "index": bytes_of(home / "chroma") / size,
-    }
+def reopened(side: str, folder: str, vector: np.ndarray, line: Any) -> None:
+    """In a process of its own: open, search once without a filter and once with; seconds and megabytes."""
+    import chromadb  # noqa: F401 - what importing costs is no part of opening
+
     before = resident()
     begun = time.perf_counter()
-    memory = Memory(PictureStore(home), embedder, settings=Settings())
-    ours(memory)(queries[0])
-    opened = time.perf_counter()
-    report["reopen_to_first_answer_s"] = opened - begun
-    report["memory_mb_with_index"] = resident() - before
-    ours(memory, source="/photos/7.png")(queries[0])
-    report["first_filtered_answer_s"] = time.perf_counter() - opened
-    report["memory_mb_with_index_and_exact_vectors"] = resident() - before
-    raw = Raw(folder / "raw")
+    one: Any = Ours(Path(folder), len(vector)) if side == "ours" else Raw(Path(folder))
+    filters: dict[str, Any] = {"tag": TAG} if side == "ours" else {"where": {"tag": TAG}}
+    one.find(vector)
+    report = {"opening_and_first_search_s": time.perf_counter() - begun, "memory_mb": resident() - before}
     begun = time.perf_counter()
-    for start in range(0, size, 1000):
-        part = range(start, min(size, start + 1000))
-        raw.add(part, vectors[part.start : part.stop])
-    report["raw_added_in_batches_per_s"] = size / (time.perf_counter() - begun)
-    report["disk_bytes_a_vector"]["raw"] = bytes_of(folder / "raw") / size
-    report |= searching(memory, raw, Exact(memory.store), queries, size)
-    report["single_writes"] = writing(memory, raw, vectors[size + QUERIES :], size)
-    memory.close()
-    memory.store.close()
-    raw.client.close()
+    one.find(vector, **filters)
+    report["first_filtered_search_s"] = time.perf_counter() - begun
+    report["memory_with_filtered_mb"] = resident() - before
+    one.close()
+    line.send(report)
+
+
+def in_a_process(side: str, folder: Path, vector: np.ndarray) -> dict[str, float]:
+    """What `reopened` answers."""
+    context = multiprocessing.get_context("spawn")
+    answer, line = context.Pipe(duplex=False)
+    child = context.Process(target=reopened, args=(side, str(folder), vector, line))
+    child.start()
+    line.close()
+    try:
+        return answer.recv()
+    finally:
+        child.join()
+        answer.close()
+
+
+def disk(folder: Path, pattern: str = "*") -> int:
+    """Bytes of the files under a folder."""
+    return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file())
+
+
+def measure_size(folder: Path, count: int) -> dict[str, Any]:
+    """All figures for one number of vectors."""
+    mixture = Mixture(DIM)
+    vectors = mixture.draw(count, seed=1)
+    queries = mixture.draw(QUERIES, seed=2)
+    tagged = sorted(np.random.default_rng(3).choice(count, count // 50, replace=False).tolist())
+    ours, raw = Ours(folder / "home", DIM), Raw(folder / "raw")
+    begun = time.perf_counter()
+    ours.fill(vectors)
+    kept = time.perf_counter()
+    ours.memory.sync()
+    indexed = time.perf_counter()
+    raw.fill(vectors, tagged)
+    report: dict[str, Any] = {
+        "ours_kept_a_second": count / (kept - begun),
+        "ours_indexed_a_second": count / (indexed - kept),
+        "raw_added_a_second": count / (time.perf_counter() - indexed),
+    }
+    ours.tag(tagged)
+    del vectors
+    exact = Exact(ours.store.ledger, DIM)
+    report |= searching(ours, raw, exact, queries)
+    report["acknowledging_single_pictures"] = acknowledging(ours, raw, mixture.draw(SINGLES, seed=4), count)
+    del exact
+    ours.memory.sync()
+    ours.close()
+    raw.close()
+    report["disk_bytes_a_vector"] = {
+        "ledger": disk(ours.home, "ledger.sqlite*") / (count + SINGLES),
+        "index": disk(ours.home / "chroma") / (count + SINGLES),
+        "raw": disk(raw.folder) / count,
+        "float32_alone": 4 * DIM,
+    }
+    sides = {"ours": ours.home, "raw": raw.folder}
+    report["reopening"] = {side: in_a_process(side, place, queries[0]) for side, place in sides.items()}
     return report
 
 
-def folder_rate(folder: Path, count: int) -> dict[str, Any]:
-    """Indexing a folder of 512 px PNG files with the bundled CLIP, beside each of its stages alone."""
-    from ..memory.intake import AHEAD, _ahead  # pyright: ignore[reportPrivateUsage]
-    from ..memory.remembering import Ready
-    from ..memory.spaces import item_of
-    from ..tools.embedder import ClipEmbedder
-    from ..tools.pool import ExpertPool
-
-    rng = np.random.default_rng(1)
-    (pictures := folder / "pictures").mkdir()
-    paths: list[Path] = []
-    for number in range(count):
-        small = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
-        paths.append(pictures / f"{number:04}.png")
-        small.resize((512, 512), Image.Resampling.BICUBIC).save(paths[-1])
-    settings = Settings()
-    embedder = ClipEmbedder(ExpertPool(settings.chosen), settings.chosen)
-    alone = Memory(PictureStore(folder / "alone"), embedder, settings=settings)
-    embedder.pictures([Image.new("RGB", (64, 64))])
-    begun = time.perf_counter()
-    workers = max(2, min(8, os.cpu_count() or 2))
-    with ThreadPoolExecutor(workers) as pool:
-        kept: list[Any] = []
-        images: list[Image.Image] = []
-
-        def decode(path: Path | str) -> Any:
-            decoded = alone.store.decode(path)
-            return alone.store.keep(decoded), decoded.image
-
-        for one, image in _ahead(pool, decode, paths, AHEAD * embedder.batch):  # pyright: ignore
-            kept.append(one)
-            images.append(image)
-    decoding = time.perf_counter() - begun
-    begun = time.perf_counter()
-    parts = [images[start : start + embedder.batch] for start in range(0, count, embedder.batch)]
-    vectors = [embedder.pictures(part) for part in parts]
-    encoding = time.perf_counter() - begun
-    begun = time.perf_counter()
-    for start in range(0, count, embedder.batch):
-        part = kept[start : start + embedder.batch]
-        with alone.store.ledger.write() as db:
-            for one in part:
-                alone.store.hold(db, one, owner=OWNER, kind="given", lineage=Lineage())
-        items = [item_of(alone.store.ledger, OWNER, one.id) for one in part]
-        rows = vectors[start // embedder.batch].astype("<f2")
-        ready = [Ready(item, row.tobytes()) for item, row in zip(items, rows, strict=True)]
-        alone._remembering.write(OWNER, ready)  # pyright: ignore[reportPrivateUsage]
-    inserting = time.perf_counter() - begun
-    embedder = ClipEmbedder(ExpertPool(settings.chosen), settings.chosen)  # which keeps nothing of the first round
-    embedder.pictures([Image.new("RGB", (64, 64))])
-    together = Memory(PictureStore(folder / "together"), embedder, settings=settings)
-    begun = time.perf_counter()
-    done = sum(one.new for one in together.remember_files(OWNER, paths))
-    whole = time.perf_counter() - begun
-    assert done == count
-    for one in (alone, together):
-        one.close()
-        one.store.close()
-    return {
-        "decode_per_s": count / decoding,
-        "encode_per_s": count / encoding,
-        "insert_per_s": count / inserting,
-        "folder_per_s": count / whole,
-        "vs_slowest_stage": max(decoding, encoding, inserting) / whole,
-    }
-
-
-def measure(sizes: Sequence[int] = SIZES, pictures: int = PICTURES) -> dict[str, Any]:
-    """The figures for each size, and for a folder of pictures."""
-    report: dict[str, Any] = {}
-    for size in sizes:
+def measure() -> dict[str, Any]:
+    """The figures for each of `SIZES`."""
+    report: dict[str, Any] = {"dim": DIM, "queries": QUERIES, "k": K, "vectors": "300 clouds in a cone, not iid"}
+    for count in SIZES:
         with tempfile.TemporaryDirectory() as name:
-            report[f"{size}_vectors"] = measure_size(size, Path(name))
-    if pictures:
-        with tempfile.TemporaryDirectory() as name:
-            report["folder"] = folder_rate(Path(name), pictures)
+            report[f"{count}_vectors"] = measure_size(Path(name), count)
     return report

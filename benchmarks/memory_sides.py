@@ -114,14 +114,16 @@ class Ours:
             )
         return [one for one, _ in ids]
 
-    def fill(self, vectors: np.ndarray, tagged: Sequence[int]) -> None:
-        """Take in all vectors, tag some pictures, and bring the index up."""
+    def fill(self, vectors: np.ndarray) -> None:
+        """Take in all vectors; the index follows when it is told to."""
         for start in range(0, len(vectors), AT_ONCE):
             part = vectors[start : start + AT_ONCE]
             self.memory.put(OWNER, self.hold(start, start + len(part), len(vectors)), part)
-        for number in tagged:
+
+    def tag(self, numbers: Sequence[int]) -> None:
+        """Tag some pictures."""
+        for number in numbers:
             self.memory.note(OWNER, name_of(number)[0], tags=[TAG])
-        self.memory.sync()
 
     def find(self, vector: np.ndarray, **filters: Any) -> list[str]:
         """The pictures that are nearest."""
@@ -195,7 +197,8 @@ class Exact:
 
     def tagged(self, tag: str) -> np.ndarray:
         """The places of the vectors of pictures with a tag."""
-        sql = "SELECT m.id FROM tags t JOIN memories m ON m.id = t.memory WHERE m.owner = ? AND t.tag = ?"
+        # CROSS: the tag first; SQLite would rather go through all that the owner has.
+        sql = "SELECT m.id FROM tags t CROSS JOIN memories m ON m.id = t.memory WHERE m.owner = ? AND t.tag = ?"
         ids = np.array([row["id"] for row in self._ledger.read(sql, (OWNER, tag))], np.int64)
         return np.flatnonzero(np.isin(self.memory, ids))
 

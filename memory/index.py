@@ -29,6 +29,13 @@ BATCH = 250  # vectors in one write to Chroma
 TAIL = 1024  # vectors that may be missing from the index: they are searched beside it
 NUDGE = 256  # vectors that may wait before the index follows in the background
 
+_WAITING = "SELECT count(*) AS n FROM vectors WHERE space = ? AND id > ?"
+_HOW_FAR = (
+    "SELECT coalesce((SELECT max(seq) FROM changes WHERE what = 'gone'), 0) AS gone, "
+    "coalesce((SELECT change FROM indexes WHERE name = :name), 0) AS change, "
+    "coalesce((SELECT vector FROM indexed WHERE name = :name AND space = :space), 0) AS reached"
+)
+
 
 class Index:
     """The index of one home, opened when it is first needed.
@@ -69,40 +76,45 @@ class Index:
 
     # Searching
 
-    def nearest(self, space: Space, vector: np.ndarray, k: int) -> list[int] | None:
-        """The ids of the vectors nearest to a vector, as far as the index is sure; the newest may be missing.
+    def nearest(self, space: Space, vector: np.ndarray, k: int) -> tuple[list[int], int] | None:
+        """The ids of the vectors nearest to a vector, and the vector after which nothing may have been searched.
 
         None where the index cannot be asked now; `notice` then says why, if a person should know.
         """
-        if not self._fit(space):
+        reached = self._fit(space)
+        if reached is None:
             return None
         try:
             with self._reader() as collections:
                 if collections is None or space.id not in collections:
                     return None
                 found = collections[space.id].query(query_embeddings=vector[None], n_results=k, include=[])
-                return [int(one) for one in found["ids"][0]]
+                return [int(one) for one in found["ids"][0]], reached
         except Exception as error:  # Chroma has no error type for an index it cannot read
             self._give_up(f"The index could not be read ({error})")
             return None
 
-    def _fit(self, space: Space) -> bool:
-        """Whether the index is open, has nothing that was deleted, and misses few vectors of a space."""
+    def _fit(self, space: Space) -> int | None:
+        """The vector of a space up to which all are in the index; None where it cannot be asked.
+
+        It can where it is open, has nothing that was deleted, and misses few vectors.
+        """
         if self._ledger.home is None:
-            return False
+            return None
         if self._client is None:
             if self._cannot_open():
-                return False
+                return None
             with self._writing:
                 if not self._open():
-                    return False
-        elif self._gone() > self._change():
+                    return None
+        told = self._ledger.read(_HOW_FAR, {"name": self._key(self.generation), "space": space.id})[0]
+        if told["gone"] > told["change"]:
             self.nudge()
-            return False
-        waiting = self.waiting(space)
+            return None
+        waiting = self._ledger.read(_WAITING, (space.id, told["reached"]))[0]["n"]
         if waiting > NUDGE:
             self.nudge()
-        return waiting <= TAIL and space.id in self._collections
+        return told["reached"] if waiting <= TAIL and space.id in self._collections else None
 
     def _cannot_open(self) -> bool:
         """Whether opening would take long or make no sense: nothing is indexed, or it must be looked at first."""
@@ -122,8 +134,7 @@ class Index:
         """How many vectors of a space are not in the index yet."""
         if self._ledger.home is None:
             return 0
-        sql = "SELECT count(*) AS n FROM vectors WHERE space = ? AND id > ?"
-        return self._ledger.read(sql, (space.id, self.reached(space)))[0]["n"]
+        return self._ledger.read(_WAITING, (space.id, self.reached(space)))[0]["n"]
 
     def reached(self, space: Space) -> int:
         """The vector of a space up to which all are in the index."""

@@ -45,7 +45,7 @@ class Ledger:
         """Whether there is anything to read yet; asking creates nothing."""
         return self._connection is not None or (self.home is not None and (self.home / NAME).exists())
 
-    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def read(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
         """Run one SELECT. Nothing is created: a ledger that is not there yet has no rows."""
         with self._lock:
             if not self.exists:

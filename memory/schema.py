@@ -232,4 +232,7 @@ MIGRATIONS = (
     """
     ALTER TABLE files ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;   -- 1: the things in it have been looked for
     """,
+    """
+    CREATE INDEX tags_by_tag ON tags(tag, memory);
+    """,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from .spaces import Space, chunks, item_of, space_of, unpacked
 from .thumbnails import crop, thumbnail_name
 from .vectors import VectorCache
 
-SPARE = 6  # candidates beyond k: near duplicates of one another are one hit
+SPARE = 3  # candidates beyond k: near duplicates of one another are one hit
 MIXED = 4  # times as many where pictures and regions compete, whose cosines do not compare
 PARTS = 4  # regions that are looked at for each picture that is wanted
 TEXTS = 100  # hits of the search by words
@@ -196,11 +197,12 @@ class Search:
 
     def _from_index(self, space: Space, vector: np.ndarray, want: int) -> list[int] | None:
         """The ids of the nearest vectors out of the index, with those that it has not got yet; None without it."""
-        found = self._index.nearest(space, vector, want)
-        if found is None:
+        told = self._index.nearest(space, vector, want)
+        if told is None:
             return None
+        found, reached = told
         sql = "SELECT id, vector FROM vectors WHERE space = ? AND id > ? ORDER BY id LIMIT ?"
-        newer = self._ledger.read(sql, (space.id, self._index.reached(space), 2 * TAIL))
+        newer = self._ledger.read(sql, (space.id, reached, 2 * TAIL))
         if newer:
             cosines = unpacked((row["vector"] for row in newer), space.dim) @ vector
             found += [newer[place]["id"] for place in np.argsort(-cosines)[:want]]
@@ -213,7 +215,8 @@ class Search:
             sql = f"SELECT m.id FROM memories m WHERE m.owner = ? AND {_IN_CHAT}"
             lists.append([row["id"] for row in self._ledger.read(sql, (owner, query.chat, owner, query.chat))])
         if query.tag is not None:
-            sql = "SELECT m.id FROM tags t JOIN memories m ON m.id = t.memory WHERE m.owner = ? AND t.tag = ?"
+            # CROSS: the tag first; SQLite would rather go through all that the owner has.
+            sql = "SELECT m.id FROM tags t CROSS JOIN memories m ON m.id = t.memory WHERE m.owner = ? AND t.tag = ?"
             lists.append([row["id"] for row in self._ledger.read(sql, (owner, query.tag))])
         return lists
 
@@ -344,7 +347,7 @@ class Search:
         region = row["kind"] == "region"
         box = (row["x0"], row["y0"], row["x1"], row["y1"]) if region else None
         name = thumbnail_name(row["sha256"], row["item"])
-        thumbnail: Path | None = None if self._store.home is None else self._store.home / name
+        thumbnail = "" if self._store.home is None else f"{self._store.home}/{name}"
         return Hit(
             id=row["item"],
             picture=row["picture"],
@@ -359,7 +362,7 @@ class Search:
             words=row["words"],
             tags=tuple(sorted(_ids(row["tags"]))),
             source=row["source"],
-            thumbnail=thumbnail if thumbnail is not None and thumbnail.exists() else None,
+            thumbnail=Path(thumbnail) if thumbnail and os.path.exists(thumbnail) else None,  # noqa: PTH110 (faster)
             lineage=lineage_of(row["lineage"]),
             cosine=cosine,
             also=also,
@@ -407,4 +410,4 @@ def _utc(moment: datetime) -> str:
 
 
 def _ids(listed: str) -> list[str]:
-    return json.loads(listed)
+    return [] if listed == "[]" else json.loads(listed)

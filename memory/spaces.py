@@ -154,13 +154,14 @@ def write_memory(db: sqlite3.Connection, item: Item, sketch: bytes | None) -> in
     values = item.values | {"last": item.values["seen"], "sketch": sketch}
     names, places = ", ".join(values), ", ".join("?" * len(values))
     made = db.execute(f"INSERT INTO memories ({names}) VALUES ({places})", tuple(values.values())).lastrowid
-    write_texts(db, int(made or 0))
+    write_texts(db, int(made or 0), new=True)
     return int(made or 0)
 
 
-def write_texts(db: sqlite3.Connection, memory: int) -> None:
+def write_texts(db: sqlite3.Connection, memory: int, *, new: bool = False) -> None:
     """Inside a transaction: bring what the search by words reads up to date."""
-    db.execute("DELETE FROM memory_text WHERE rowid = ?", (memory,))
+    if not new:
+        db.execute("DELETE FROM memory_text WHERE rowid = ?", (memory,))
     db.execute(
         "INSERT INTO memory_text (rowid, label, caption, words, tags, source) SELECT id, label, caption, words, "
         "(SELECT group_concat(tag, ' ') FROM tags WHERE memory = memories.id), source FROM memories WHERE id = ?",
