@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from ..errors import SaccadeError, UserError
 from .index import Index
@@ -114,7 +115,7 @@ class Health:
             if self._store.home is None:
                 continue
             try:
-                with Image.open(self._store.path(row["sha256"]), formats=["PNG"]) as image:
+                with PngImageFile(self._store.path(row["sha256"])) as image:
                     image.verify()  # the checksums of all chunks
             except (OSError, SyntaxError, ValueError):
                 lost.append(row["id"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from ..errors import UserError
 from .decode import Decoded, Limits, Source, decode, on_white
@@ -257,7 +258,9 @@ class PictureStore:
     def _read(self, name: str) -> Image.Image:
         try:
             data = self._in_memory[name] if self.home is None else (self.home / name).read_bytes()
-            image = Image.open(BytesIO(data), formats=["PNG"])
+            # The class itself: ultralytics puts a function of its own in the place of Image.open, which tries to
+            # install packages when a file cannot be read.
+            image = PngImageFile(BytesIO(data))
             image.load()
         except (KeyError, OSError, SyntaxError) as error:
             raise UserError(

@@ -181,4 +181,5 @@ def _offline() -> None:
     """Tell ultralytics, before its first import, to stay offline, quiet and careful."""
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_VERBOSE", "false")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")  # it would run pip by itself
     os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
