@@ -1,7 +1,7 @@
 """`python -m saccade.evals.readme`: write the figures of README.md from the files that the commands left.
 
-Nothing is typed by hand: the tables come from `docs/results/agent.json` (`saccade eval --out`),
-`docs/results/benchmarks.json` (`python -m saccade.benchmarks`) and the cards in `zoo/`.
+Nothing is typed by hand: the tables come from `docs/results/agent.json` and `memory.json` (`saccade eval --out`),
+`benchmarks.json` and `kills.json` (`python -m saccade.benchmarks`) and the cards in `zoo/`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ SETS = ("first", "second", "third")
 
 def figures() -> str:
     """The Markdown between the marks, from the files as they are now."""
-    agent = json.loads((RESULTS / "agent.json").read_text("utf-8"))
-    bench = json.loads((RESULTS / "benchmarks.json").read_text("utf-8"))
-    return "\n".join([*_agent(agent), "", *_models(), "", *_speed(bench)])
+    agent, memory, bench, kills = (
+        json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in ("agent", "memory", "benchmarks", "kills")
+    )
+    return "\n".join([*_agent(agent), "", *_models(), "", *_memory(memory), "", *_kills(kills), "", *_speed(bench)])
 
 
 def _agent(report: dict[str, Any]) -> list[str]:
@@ -67,6 +68,8 @@ HEADLINES: dict[str, tuple[tuple[str, str, float], ...]] = {
         ("test.map50_95", "mAP50-95", 0.75),
     ),
     "sam": (("miou_box", "mIoU from boxes", 0.92), ("miou_point", "mIoU from points", 0.85)),
+    "captioner": (("exact", "exact set of things", 0.8), ("recall", "things named", 1.0)),
+    "llava": (("vqa", "questions about scenes", 0.88), ("words in a crop", "words in a crop", 0.8)),
 }
 
 
@@ -86,6 +89,29 @@ def _figure(metrics: dict[str, Any], at: str) -> float:
     for part in at.split("."):
         found = found[part]
     return found
+
+
+def _memory(report: dict[str, Any]) -> list[str]:
+    lines = [
+        f"Memory, asked about {report['cases']} held-out pictures and {report['regions']} things in them:",
+        "",
+        "| what is found again | cases | share | blind guess |",
+        "|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        cells = [f"{row['group']}: {row['name']}", str(row["cases"]), percent(row["value"]), percent(row["baseline"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _kills(report: dict[str, Any]) -> list[str]:
+    ours, raw = report["with_the_ledger"], report["chroma_alone"]
+    lost, acknowledged = ours["lost"], ours["acknowledged"]
+    return [
+        f"Killed {ours['kills']} times while it was writing, memory lost {lost} of {acknowledged} pictures that it had",
+        f"acknowledged. Chroma by itself, killed {raw['kills']} times in the same way, lost {raw['lost']} of",
+        f"{raw['acknowledged']}.",
+    ]
 
 
 def _speed(bench: dict[str, Any]) -> list[str]:

@@ -203,7 +203,8 @@ class PictureStore:
 
     def path(self, sha256: str) -> Path:
         """Where the PNG of a picture lies."""
-        return (self.home or Path()) / _image_name(sha256)
+        name = _image_name(sha256)
+        return Path(name if self.home is None else f"{self.home}/{name}")
 
     def keep_mask(self, mask: np.ndarray) -> str:
         """Write a mask, (height, width) bool, as an 8-bit PNG with 255 inside; its name under the home folder."""
@@ -321,6 +322,9 @@ def lineage_text(lineage: Lineage) -> str:
     return json.dumps(asdict(lineage), ensure_ascii=False, allow_nan=False)
 
 
+_NOTHING_TOLD = lineage_text(Lineage())  # of nearly every picture that was given
+
+
 def lineage_of(text: str) -> Lineage:
     """Lineage as it was written."""
-    return Lineage(**json.loads(text))
+    return Lineage() if text == _NOTHING_TOLD else Lineage(**json.loads(text))

@@ -195,8 +195,10 @@ def packed(vectors: np.ndarray) -> np.ndarray:
         ValueError: one is zero or not finite.
     """
     rows = np.asarray(vectors, dtype=np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if rows.ndim != 2 or not np.isfinite(lengths).all() or not (lengths > 0).all():
+    if rows.ndim != 2:
+        raise ValueError(f"embeddings are (n, dim), not {rows.shape}")
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))[:, None]
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
         raise ValueError("an embedding is a finite vector that is not zero")
     return (rows / lengths).astype("<f2")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from saccade.benchmarks import __main__ as command
-from saccade.benchmarks import agent_overhead, sam_prompts
+from saccade.benchmarks import agent_overhead, memory, sam_prompts
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ModelSpec
@@ -33,6 +33,20 @@ def test_twenty_prompts_over_two_turns_run_the_encoder_once(monkeypatch):
     sam = Sam.load(ModelSpec.parse("zoo:sam"), "cpu")
     figures = sam_prompts.measure_model(sam, render(sample_scene(3, "test"), 512).image)
     assert figures["encoder_runs_for_20_prompts_over_two_turns"] == 1
+
+
+def test_memory_is_measured_beside_chroma_and_numpy(monkeypatch):
+    for name, value in {"SIZES": (600,), "DIM": 64, "QUERIES": 30, "WARM": 1, "SINGLES": 5, "TOGETHER": 20}.items():
+        monkeypatch.setattr(memory, name, value)
+    figures = memory.measure()["600_vectors"]
+    for filters in ("kept_2_percent", "kept_50_percent"):
+        assert figures[filters]["recall_at_10"] == 1.0
+        assert figures[filters]["vs_numpy_p50"] > 0
+    assert figures["unfiltered"]["recall_at_10"] >= 0.99
+    assert figures["kept_2_percent"]["kept"] == 12
+    assert figures["kept_50_percent"]["kept"] == 300
+    assert figures["acknowledging_single_pictures"]["vs_raw"] > 0
+    assert figures["reopening"]["ours"]["opening_and_first_search_s"] > 0
 
 
 def test_the_command_writes_what_it_prints(tmp_path, monkeypatch, capsys):
