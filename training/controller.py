@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 BUDGETS = {
-    "cpu": Budget(steps=4300, batch=16, workers=1),
+    "cpu": Budget(steps=8000, batch=16, workers=1),
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=3, batch=2, workers=0),
 }
-WARM_UP = 0.0335  # the share of the steps that only copy
-LATE = 0.6  # the share of the steps after which whole conversations come more often
+WARM_UP = 0.018  # the share of the steps that only copy
+LATE = 0.32  # the share of the steps after which whole conversations come more often
 RATE = 2e-3
 ANSWER = 3.0  # how much a token of an answer weighs beside one of a thought or call: few of them, and each decides
 MICRO = 800  # tokens, padding included, of rows worked on together; a batch is several of these, sorted by length
