@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -318,8 +320,10 @@ def torn(store: PictureStore) -> int:
 
 
 def examine_raw(folder: str, kept: Kept, forgot: Sequence[str], line: Any) -> None:
-    """The same for Chroma alone. That it cannot be read is told by an exception, or by this process's death."""
+    """The same for Chroma alone. That it cannot be read shows in that nothing is sent: it fails, or it crashes."""
     import chromadb
+
+    sys.stderr = io.StringIO()  # its failures are what is counted
 
     collection = _collection(chromadb.PersistentClient(f"{folder}/chroma", settings=chroma.quiet()))
     ids = list(kept)

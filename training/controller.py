@@ -6,9 +6,6 @@ work (`copying.py`). Then conversations (`traces.py`), with the loss on thoughts
 
 from __future__ import annotations
 
-import copy
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +18,6 @@ from .common import (
     Budget,
     Card,
     Run,
-    autocast,
     batches,
     choose,
     draw_curve,
@@ -30,6 +26,7 @@ from .common import (
     write_zoo,
 )
 from .copying import copy_trace, plant_copying
+from .hands import Hands
 from .phrasings import DEV, HELD_OUT, families, intents
 from .tokenizer import END, PAD, save_tokenizer, train_tokenizer
 from .trace import Message, Trace
@@ -49,7 +46,7 @@ RATE = 2e-3
 ANSWER = 3.0  # how much a token of an answer weighs beside one of a thought or call: few of them, and each decides
 MICRO = 800  # tokens, padding included, of rows worked on together; a batch is several of these, sorted by length
 ROWS = 8  # measured together
-HANDS = 1  # micro-batches worked on at once on a CPU, each by a thread
+HANDS = 2  # micro-batches worked on at once on a CPU
 LONGEST = 640  # tokens; longer conversations are left out
 FIRST_SEED = 1_000_000  # of the training conversations
 HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
@@ -166,53 +163,15 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return model
 
 
-def loss_sum(model: nn.Module, batch: Batch, device: str) -> torch.Tensor:
+def loss_sum(model: nn.Module, batch: Batch) -> torch.Tensor:
     """The weighted sum of the cross entropies of a micro-batch."""
+    device = next(model.parameters()).device
     tokens, mask, weights = (part.to(device) for part in batch)
     chosen = weights[:, 1:] > 0
     hidden = model.get_submodule("model")(input_ids=tokens, attention_mask=mask).last_hidden_state
     logits = model.get_submodule("lm_head")(hidden[:, :-1][chosen])
     losses = nn.functional.cross_entropy(logits.float(), tokens[:, 1:][chosen], reduction="none")
     return (losses * weights[:, 1:][chosen]).sum()
-
-
-class Hands:
-    """Copies of a model that share its weights and have gradients of their own, each in a thread.
-
-    Small products gain little from several threads, and lose much where other programs want the cores, too.
-    """
-
-    def __init__(self, model: nn.Module, number: int) -> None:
-        self.models = [model, *(copy.deepcopy(model) for _ in range(number - 1))]
-        for other in self.models[1:]:
-            for mine, its in zip(model.parameters(), other.parameters(), strict=True):
-                its.data = mine.data
-        self.pool = ThreadPoolExecutor(number)
-
-    def gradients(self, parts: list[Batch], device: str) -> float:
-        """Set the model's gradients to those of the weighted mean loss, which is given back."""
-        learned = sum(float(part.weights[:, 1:].sum()) for part in parts)
-        waiting = deque(reversed(parts))  # the longest first
-
-        def work(model: nn.Module) -> float:
-            total = 0.0
-            with autocast(device):  # around all of it: weights are cast once a step
-                while True:
-                    try:
-                        part = waiting.popleft()
-                    except IndexError:
-                        return total
-                    loss = loss_sum(model, part, device) / learned
-                    loss.backward()
-                    total += loss.item()
-
-        total = sum(self.pool.map(work, self.models))
-        for other in self.models[1:]:
-            for mine, its in zip(self.models[0].parameters(), other.parameters(), strict=True):
-                if its.grad is not None:
-                    mine.grad = its.grad if mine.grad is None else mine.grad.add_(its.grad)
-                    its.grad = None
-        return total
 
 
 def _rate(step: int, steps: int) -> float:
@@ -254,11 +213,16 @@ def train(budget: str, out: Path, resume: bool) -> None:
     )
     model.train()
     hands = Hands(model, HANDS if plan.device == "cpu" else 1)
+
+    def loss_of(model: nn.Module, part: Batch, learned: float) -> torch.Tensor:
+        return loss_sum(model, part) / learned
+
     if plan.device == "cpu":
         torch.set_num_threads(1)
     with run:
         for _, parts in zip(run, data, strict=False):
-            total = hands.gradients(parts, plan.device)
+            learned = sum(float(part.weights[:, 1:].sum()) for part in parts)
+            total = hands.gradients(parts, partial(loss_of, learned=learned), plan.device)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

@@ -22,6 +22,7 @@ A region is shown as the square around its centre, 1.0 to 1.4 times its longer s
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -37,7 +38,8 @@ from torch.nn import functional as F
 
 from ..errors import UserError, suggest
 from .clip import SIDE
-from .common import Card, Run, autocast, batches, draw_curve, write_json, write_zoo
+from .common import Card, Run, batches, draw_curve, plain_attention, write_json, write_zoo
+from .hands import Hands
 from .llava_data import PATCHES, WEIGHT, Batch, Mix, Picture, Words, collate, corpus, draw_row, mask_of
 from .llava_store import LETTERS, Store, draw_store
 from .llava_talk import mention
@@ -72,6 +74,7 @@ RATES = {"words": 2.5e-3, "projector": 3e-3, "all": 1.5e-3}
 TOWER_SHARE = 0.2  # of the rate, in stage 2
 HOPS_AT = (0.12, 0.25, 0.4)  # of stage 0: until then no hop, one, two
 WARM = 30  # steps
+HANDS = 2  # micro-batches worked on at once on a CPU
 NAMING = 0.3  # how much the naming of patches weighs in stage 2
 
 
@@ -206,7 +209,8 @@ def losses_of(
     head = 1 + PATCHES * (len(batch.pictures) // len(tokens))
     hidden = torch.cat([words[:, :1], seen.reshape(len(tokens), head - 1, -1).to(words.dtype), words[:, head:]], 1)
     out = model.model.language_model(
-        inputs_embeds=hidden, attention_mask=mask_of(batch.block.to(device)), position_ids=batch.positions.to(device),
+        inputs_embeds=hidden, attention_mask=_added(mask_of(batch.block.to(device))),
+        position_ids=batch.positions.to(device),
         use_cache=False,
     ).last_hidden_state  # fmt: skip
     chosen = weights[:, 1:] > 0
@@ -215,6 +219,11 @@ def losses_of(
     loss = (F.cross_entropy(logits, target, reduction="none") * weight).sum()
     answers = weight == WEIGHT
     return loss, torch.stack([(logits.argmax(-1) == target)[answers].sum(), answers.sum()])
+
+
+def _added(mask: torch.Tensor) -> torch.Tensor:
+    """A mask as every kind of attention takes it: added to the scores."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, torch.finfo(torch.float32).min)
 
 
 def naming(heads: Prepared, states: torch.Tensor, shown: Looked) -> torch.Tensor:
@@ -315,7 +324,7 @@ def run_stage(
         state |= {"scene": heads.scene, "letter": heads.letter}
     run = Run(out, stage.steps, state, resume and (out / "run" / "checkpoint.pt").is_file())
     written = Written(store, words)
-    parts: Iterator[Any] = iter(
+    drawn: Iterator[list[Batch]] = iter(
         batches(
             partial(_draw, stage=stage, store=store, words=words),
             range(run.step * stage.mix.batch, stage.steps * stage.mix.batch),
@@ -325,38 +334,67 @@ def run_stage(
         )
     )
     model.train()
+    plain_attention(model)
+    learner = _Learner(stage, model, heads, written)
+    hands = Hands(learner, HANDS if device == "cpu" else 1)
     with run:
         for step in run:
             rng = np.random.default_rng((stage.seed, step))
-            made: list[Batch] = next(parts)
+            made = next(drawn)
             whole = sum(float(part.weights[:, 1:].sum()) for part in made)
             pictures = sum(len(part.pictures) for part in made)
-            total, named, right = 0.0, 0.0, torch.zeros(2)
-            for part in made:
-                with autocast(device):
-                    if stage.text:
-                        seen = written.embedded(part.pictures, model.get_input_embeddings())
-                        aside = torch.zeros(())
-                    else:
-                        shown = looked(part.pictures, store, rng)
-                        with torch.set_grad_enabled(not frozen):
-                            states = patches(model.model.vision_tower, shown.pixels.to(device))
-                        seen = model.model.multi_modal_projector(states)
-                        aside = torch.zeros(())
-                        if stage.aligned:
-                            aside = written.off(seen, shown, part.pictures, model.get_input_embeddings())
-                        elif heads is not None:
-                            aside = naming(heads, states, shown)
-                    loss, counted = losses_of(model, part, seen)
-                (loss / whole + (1.0 if stage.aligned else NAMING) * aside / pictures).backward()
-                total, named = total + loss.item() / whole, named + aside.item() / pictures
-                right += counted.cpu()
+            parts = [_Part(part, None if stage.text else looked(part.pictures, store, rng)) for part in made]
+            parts.sort(key=lambda part: part.rows.tokens.numel())
+            hands.gradients(parts, partial(_Learner.loss, whole=whole, pictures=pictures), device)
             _descend(model, both, step, stage.steps)
-            beside = {"patches": named} if heads is not None or stage.aligned else {}
-            run.log(**{stage.name: total, "wrong answers": 1 - (right[0] / right[1].clamp(min=1)).item()}, **beside)
+            right, answers = (sum(part.told[i] for part in parts) for i in (2, 3))
+            total, named = (sum(part.told[i] for part in parts) for i in (0, 1))
+            beside = {"patches": named / pictures} if heads is not None or stage.aligned else {}
+            run.log(**{stage.name: total / whole, "wrong answers": 1 - right / max(1, answers)}, **beside)
             if early and step and step % 100 == 0:
                 early(run)
     return run
+
+
+@dataclass
+class _Part:
+    """A micro-batch with its pictures; and what came of it: loss, loss of the patches, right answers, answers."""
+
+    rows: Batch
+    shown: Looked | None  # None: as text
+    told: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+
+class _Learner(nn.Module):
+    """The model, with the heads that help its tower, as one."""
+
+    def __init__(self, stage: Stage, model: Any, heads: Prepared | None, written: Written) -> None:
+        super().__init__()
+        self.model, self.heads = model, heads
+        self.stage, self.written = stage, written
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Learner:
+        model, heads = copy.deepcopy((self.model, self.heads), memo)
+        return _Learner(self.stage, model, heads, self.written)  # what was drawn is shared
+
+    def loss(self, part: _Part, whole: float, pictures: int) -> torch.Tensor:
+        """The loss of a part of a batch, which weighs `whole` and has so many pictures."""
+        model, stage, rows, shown = self.model, self.stage, part.rows, part.shown
+        table = model.get_input_embeddings()
+        aside = torch.zeros((), device=table.weight.device)
+        if shown is None:
+            seen = self.written.embedded(rows.pictures, table)
+        else:
+            with torch.set_grad_enabled(TOWER in stage.rates):
+                states = patches(model.model.vision_tower, shown.pixels.to(aside.device))
+            seen = model.model.multi_modal_projector(states)
+            if stage.aligned:
+                aside = self.written.off(seen, shown, rows.pictures, table)
+            elif self.heads is not None:
+                aside = naming(self.heads, states, shown)
+        loss, counted = losses_of(model, rows, seen)
+        part.told = (loss.item(), aside.item(), *counted.tolist())
+        return loss / whole + (1.0 if stage.aligned else NAMING) * aside / pictures
 
 
 def _descend(model: Any, both: list[torch.optim.Optimizer], step: int, steps: int) -> None:
