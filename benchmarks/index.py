@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,17 @@ from PIL import Image
 
 from ..agent.agent import Agent
 from ..agent.indexing import BATCH, Indexing
+from ..memory.decode import Decoded
 from ..memory.found import ready_regions, region_items, write_regions
+from ..memory.pictures import Kept, PictureStore
 from ..memory.records import Lineage, RegionDraft
-from ..memory.remembering import Ready
+from ..memory.sketches import sketch
 from ..memory.spaces import item_of
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..settings import Settings
 
-PICTURES, ROUNDS = 192, 3
+PICTURES, ROUNDS = 384, 3
 SIZE = 512  # px
 OWNER = "bench"
 
@@ -68,35 +71,28 @@ def _round(folder: Path, files: Sequence[Path]) -> dict[str, float]:
     rates: dict[str, float] = {}
     with _agent(folder / "alone") as agent:
         store, remembering = agent.store, agent.memory.remembering
-        workers = max(2, min(8, os.cpu_count() or 2))
+        workers = max(2, min(8, (os.cpu_count() or 2) - 2))
 
         def decode() -> list[Any]:
             with ThreadPoolExecutor(workers) as pool:
-                return list(pool.map(lambda file: (kept := store.decode(file), store.keep(kept)), files))
+                return list(pool.map(partial(_decoded, store), files))
 
         taken, rates["decode"] = _timed(decode, len(files))
         with store.ledger.write() as db:
-            for _, kept in taken:
+            for _, kept, _ in taken:
                 store.hold(db, kept, owner=OWNER, kind="given", lineage=Lineage())
-        images = [decoded.image for decoded, _ in taken]
-        items = [item_of(store.ledger, OWNER, kept.id) for _, kept in taken]
-        parts = range(0, len(items), remembering.batch)
+        images = [decoded.image for decoded, _, _ in taken]
+        items = [item_of(store.ledger, OWNER, kept.id) for _, kept, _ in taken]
+        size = remembering.batch
+        parts = [slice(at, at + size) for at in range(0, len(items), size)]
+        vectors, rates["encode"] = _timed(lambda: [remembering.embed(images[part]) for part in parts], len(files))
 
-        def encode() -> list[Ready]:
-            size = remembering.batch
-            return [
-                one
-                for at in parts
-                for one in remembering.made_ready(OWNER, items[at : at + size], images[at : at + size])
-            ]
-
-        ready, rates["encode"] = _timed(encode, len(files))
-
-        def insert() -> None:
-            size = remembering.batch
-            for at in parts:
-                remembering.write(OWNER, ready[at : at + size])
-                remembering.thumbnails(items[at : at + size], images[at : at + size])
+        def insert() -> None:  # compared with what is there, and written
+            for part, made in zip(parts, vectors, strict=True):
+                sketches = [tiny for _, _, tiny in taken[part]]
+                ready = remembering.made_ready(OWNER, items[part], images[part], made, sketches)
+                remembering.write(OWNER, ready)
+                remembering.thumbnails(items[part], images[part])
 
         _, rates["insert"] = _timed(insert, len(files))
         rates["find"] = _find(agent, [item.id for item in items])
@@ -105,6 +101,11 @@ def _round(folder: Path, files: Sequence[Path]) -> dict[str, float]:
             indexing = Indexing(agent, OWNER, regions=regions)
             _, rates[name] = _timed(lambda indexing=indexing: list(indexing.run(files)), len(files))
     return rates
+
+
+def _decoded(store: PictureStore, file: Path) -> tuple[Decoded, Kept, bytes]:
+    decoded = store.decode(file)
+    return decoded, store.keep(decoded), sketch(decoded.image)
 
 
 def _find(agent: Agent, pictures: Sequence[str]) -> float:

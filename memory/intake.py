@@ -1,4 +1,4 @@
-"""Folders of pictures: files are decoded beside the embedding, and written down batch by batch."""
+"""Folders of pictures: decoding, embedding and writing down run beside each other, batch by batch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ..errors import UserError
 from .pictures import Kept, PictureStore, readable
 from .recall import Indexed
 from .records import Lineage
-from .remembering import Ready, Remembering
-from .spaces import Item, item_of
+from .remembering import Remembering
+from .sketches import sketch
+from .spaces import item_of
 
 AHEAD = 3  # batches that are decoded before they are embedded
 
@@ -28,6 +30,7 @@ class _Decoded:
     changed: int = 0  # nanoseconds
     kept: Kept | None = None  # None: known, or bad
     image: Image.Image | None = None
+    sketch: bytes | None = None
     known: str | None = None
     error: str | None = None
 
@@ -47,7 +50,7 @@ class Intake:
     def files(self, owner: str, paths: Sequence[Path | str]) -> Iterator[Indexed]:
         """See `Memory.remember_files`."""
         size = self._remembering.batch
-        workers = max(2, min(8, os.cpu_count() or 2))
+        workers = max(2, min(8, (os.cpu_count() or 2) - 2))  # cores are left for embedding and writing
         with ThreadPoolExecutor(workers, "saccade-decode") as pool, ThreadPoolExecutor(1, "saccade-ledger") as writer:
             written: deque[Future[list[Indexed]]] = deque()
             for batch in _batches(
@@ -68,7 +71,7 @@ class Intake:
                 return _Decoded(path, known=known)
             decoded = self._store.decode(full)
             kept = self._store.keep(decoded)
-            return _Decoded(path, status.st_size, status.st_mtime_ns, kept, decoded.image)
+            return _Decoded(path, status.st_size, status.st_mtime_ns, kept, decoded.image, sketch(decoded.image))
         except UserError as error:
             return _Decoded(path, error=error.message)
         except (OSError, ValueError, RuntimeError) as error:  # also a name that no file can have
@@ -87,29 +90,31 @@ class Intake:
         return None
 
     def _embedded(self, owner: str, batch: Sequence[_Decoded], writer: ThreadPoolExecutor) -> Future[list[Indexed]]:
-        """Embed what is new in a batch, and hand it to the thread that writes."""
+        """Embed what is new in a batch, and hand it to the thread that compares and writes."""
         taken = {one.kept.id: one for one in reversed(batch) if one.kept is not None}
         known = self._remembering.embedded(owner, list(taken))
-        with self._store.ledger.write() as db:  # the rows must be there before anything is said about them
-            for one in taken.values():
-                assert one.kept is not None
-                self._store.hold(db, one.kept, owner=owner, kind="given", lineage=Lineage())
-        items = {name: item_of(self._store.ledger, owner, name) for name in taken}
-        new = [items[name] for name in taken if name not in known]
-        images = [image for item in new if (image := taken[item.id].image) is not None]
-        ready = self._remembering.made_ready(owner, new, images)
-        return writer.submit(self._write, owner, batch, ready, new, images)
+        new = [name for name in taken if name not in known]
+        vectors = self._remembering.embed([image for name in new if (image := taken[name].image) is not None])
+        return writer.submit(self._write, owner, batch, taken, new, vectors)
 
     def _write(
         self,
         owner: str,
         batch: Sequence[_Decoded],
-        ready: Sequence[Ready],
-        new: Sequence[Item],
-        images: Sequence[Image.Image],
+        taken: dict[str, _Decoded],
+        new: Sequence[str],
+        vectors: np.ndarray | None,
     ) -> list[Indexed]:
+        """Write a batch: `taken` by the pictures' ids, of which `new` were embedded as `vectors`."""
+        with self._store.ledger.write() as db:  # the rows must be there before anything is said about them
+            for one in taken.values():
+                assert one.kept is not None
+                self._store.hold(db, one.kept, owner=owner, kind="given", lineage=Lineage())
+        items = [item_of(self._store.ledger, owner, name) for name in new]
+        images = [image for name in new if (image := taken[name].image) is not None]
+        ready = self._remembering.made_ready(owner, items, images, vectors, [taken[name].sketch for name in new])
         fresh = set(self._remembering.write(owner, ready))
-        self._remembering.thumbnails(new, images)
+        self._remembering.thumbnails(items, images)
         with self._store.ledger.write() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO files (owner, path, size, changed, picture) VALUES (?, ?, ?, ?, ?)",
@@ -119,7 +124,7 @@ class Intake:
                     if one.kept is not None
                 ],
             )
-        likes = self._remembering.near_duplicates(owner, [item.id for item in new])
+        likes = self._remembering.near_duplicates(owner, new)
         done: list[Indexed] = []
         for one in batch:
             if one.kept is None:

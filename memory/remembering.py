@@ -65,14 +65,37 @@ class Remembering:
             done += self.write(owner, self.made_ready(owner, new, images))
         return done
 
-    def made_ready(self, owner: str, items: Sequence[Item], images: Sequence[Image.Image]) -> list[Ready]:
-        """Embed new items, and find the near duplicates of whole pictures."""
+    def embed(self, images: Sequence[Image.Image]) -> np.ndarray | None:
+        """The (n, dim) float16 vectors of pictures, as they are written; None without an embedder."""
+        if self._embedder is None or not images:
+            return None
+        return packed(self._embedder.pictures(images))
+
+    def made_ready(
+        self,
+        owner: str,
+        items: Sequence[Item],
+        images: Sequence[Image.Image],
+        vectors: np.ndarray | None = None,
+        sketches: Sequence[bytes | None] | None = None,
+    ) -> list[Ready]:
+        """Embed new items, and find the near duplicates of whole pictures.
+
+        Args:
+            owner: whose.
+            items: what is new.
+            images: a picture of each.
+            vectors: of the pictures, where `embed` was asked before.
+            sketches: of whole pictures, None for regions; where they were made before.
+        """
         if not items:
             return []
-        sketches = [sketch(image) if item.box is None else None for item, image in zip(items, images, strict=True)]
-        if self._embedder is None:
+        if sketches is None:
+            sketches = [sketch(image) if item.box is None else None for item, image in zip(items, images, strict=True)]
+        if vectors is None:
+            vectors = self.embed(images)
+        if vectors is None:
             return [Ready(item, sketch=tiny) for item, tiny in zip(items, sketches, strict=True)]
-        vectors = packed(self._embedder.pictures(images))
         near, twins = self._near(owner, items, vectors.astype(np.float32), sketches)
         return [
             Ready(item, vectors[place].tobytes(), sketches[place], near[place], twins[place])
@@ -180,14 +203,18 @@ class Remembering:
         candidates = self._candidates(owner, vectors[pictures])
         known = self._sketches({one for some in candidates for one in some})
         alike = vectors[pictures] @ vectors[pictures].T >= COSINE
-        for number, place in enumerate(pictures):
-            mine = sketches[place] or b""
-            near[place] = tuple(one for one in candidates[number] if one in known and same(mine, known[one]))
-            twins[place] = tuple(
-                items[other].id
-                for before, other in enumerate(pictures[:number])
-                if alike[number, before] and same(mine, sketches[other] or b"")
-            )
+        # Who is compared with whom: a place, and a memory or an earlier place; then all at once.
+        there = [(p, one) for p, some in zip(pictures, candidates, strict=True) for one in some if one in known]
+        here = [(p, pictures[n]) for at, p in enumerate(pictures) for n in range(at) if alike[at, n]]
+        mine = [sketches[place] or b"" for place, _ in (*there, *here)]
+        others = [*(known[one] for _, one in there), *(sketches[place] or b"" for _, place in here)]
+        for (place, other), equal, old in zip(
+            (*there, *here), same(mine, others), [True] * len(there) + [False] * len(here), strict=True
+        ):
+            if equal and old:
+                near[place] = (*near[place], other)
+            elif equal:
+                twins[place] = (*twins[place], items[other].id)
         return near, twins
 
     def _candidates(self, owner: str, vectors: np.ndarray) -> list[list[int]]:
