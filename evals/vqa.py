@@ -1,7 +1,8 @@
 """The suite "experts": LLaVA alone on held-out scenes, each figure beside the same model's before a blank picture.
 
 Rows are those of the training notes: VQA as a whole and by kind, hops, type of answer and family, conversations of
-five turns, statements about one picture (FOIL) and about two (NLVR), words, and one look against two.
+five turns, statements about one picture (FOIL) and about two (NLVR), words, and one look against two. The captioner's
+rows follow, and how well pictures that the models do not know are told (`likeness`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from ..settings import load_profile
 from .agent import wilson
 from .captions import run as caption_figures
+from .likeness import run as likeness_figures
 
 ROLE = "llava"
 # (group, tag) -> the least share that the training notes ask for; "" is the whole group.
@@ -29,12 +31,12 @@ BARS: dict[tuple[str, str], float] = {
     ("nlvr", ""): 0.90,
     ("words in a crop", ""): 0.80,
 }
-MOST_SCENES = 1000  # that the captioner is measured on
+MOST_SCENES = 1000  # that the captioner, and the likeness to the drawn world, are measured on
 HIDDEN_TAGS = ("family",)  # too many for a table; they stand in the JSON
 
 
 def run(cases: int, profile: str = "bundled", done: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Measure the profile's LLaVA, and its captioner.
+    """Measure the profile's LLaVA, its captioner, and how it tells pictures that it does not know.
 
     Args:
         cases: questions of VQA; the other groups follow in proportion, about twice as many in all.
@@ -51,13 +53,14 @@ def run(cases: int, profile: str = "bundled", done: Callable[[int, int], None] |
     folder = resolve(spec)
     begun = time.perf_counter()
     captions = caption_figures(min(cases, MOST_SCENES), profile)
+    likeness = likeness_figures(min(cases, MOST_SCENES), profile)
     report = measure(folder, cases, done=done)
     return {
         "cases": report["cases"],
         "plan": {"cases": cases, "profile": profile, "split": "test"},
         "models": {ROLE: {"spec": str(spec), **_hash(folder)}, **captions["models"]},
-        "rows": [*rows_of(report), *captions["rows"]],
-        "groups": report | {"captions": captions["report"]},
+        "rows": [*rows_of(report), *captions["rows"], *likeness["rows"]],
+        "groups": report | {"captions": captions["report"], "likeness": likeness["report"]},
         "seconds": round(time.perf_counter() - begun, 1),
     }
 
