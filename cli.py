@@ -278,12 +278,16 @@ def evaluate(
     suite: Annotated[
         str,
         typer.Option(
-            help="agent; controller or gold: the same cases, while the other side never errs; tools; experts; memory."
+            help="agent; controller or gold: the same cases, while the other side never errs; tools; mixed: with and "
+            "without LLaVA; experts; memory."
         ),
     ] = "agent",
     cases: Annotated[
         int | None,
-        typer.Option(min=1, help="Held-out cases for each set of phrasings [500]; of memory: scenes [1000]."),
+        typer.Option(
+            min=1,
+            help="Held-out cases for each set of phrasings [500]; of mixed: in all [240]; of memory: scenes [1000].",
+        ),
     ] = None,
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..settings import Settings
 from ..training.phrasings import HELD_OUT
+from .workers import outcomes as side_by_side
 
 if TYPE_CHECKING:
     from ..training.cases import Case
@@ -70,7 +68,7 @@ def run(plan: Plan, workers: int = 1, done: Callable[[int, int], None] | None = 
     begun = time.monotonic()
     numbered = plan.numbered()
     outcomes: list[Outcome] = []
-    for outcome in _outcomes(plan, numbered, workers):
+    for outcome in side_by_side(partial(bench_of, plan=plan), numbered, workers):
         outcomes.append(outcome)
         if done is not None:
             done(len(outcomes), len(numbered))
@@ -111,59 +109,17 @@ def require_models(plan: Plan) -> dict[str, str]:
     return models
 
 
-def _outcomes(plan: Plan, numbered: Sequence[tuple[Case, bool]], workers: int) -> Iterator[Outcome]:
-    """Outcomes as they come."""
-    if workers == 1:
-        with bench_of(plan) as bench:
-            yield from (bench.run(*one) for one in numbered)
-        return
-    # Forked children would share torch's threads and the parent's locks.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin, (plan,)) as pool:
-        waiting = [pool.submit(_run, *one) for one in numbered]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def bench_of(plan: Plan) -> Iterator[Bench]:
-    """A bench whose home is a folder that goes away, in memory where the system has such a place."""
+def bench_of(home: Path, plan: Plan) -> Bench:
+    """The bench of a plan."""
     from .bench import Bench
 
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="saccade-eval-", dir=memory if memory.is_dir() else None) as home:
-        bench = Bench(
-            Path(home),
-            profile=plan.profile,
-            controller=plan.controller,
-            true_experts=plan.true_experts,
-            gold_controller=plan.gold_controller,
-        )
-        try:
-            yield bench
-        finally:
-            bench.close()
-
-
-_worker: dict[str, Any] = {}  # of this process: its bench, which lives as long as the process
-
-
-def _begin(plan: Plan) -> None:
-    import atexit
-
-    import torch
-
-    torch.set_num_threads(1)
-    made = bench_of(plan)
-    _worker["bench"] = made.__enter__()
-    atexit.register(made.__exit__, None, None, None)
-
-
-def _run(case: Case, baselines: bool) -> Outcome:
-    return _worker["bench"].run(case, baselines)
+    return Bench(
+        home,
+        profile=plan.profile,
+        controller=plan.controller,
+        true_experts=plan.true_experts,
+        gold_controller=plan.gold_controller,
+    )
 
 
 def report(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -39,7 +39,18 @@ def _tools(workers: int, done: Done | None, *, cases: int, profile: str, control
     return run(cases=cases, profile=profile, controller=controller, workers=workers, done=done)
 
 
-CASES = {"tools": 200, "memory": 1000, "experts": 2000}  # where the number of cases is not given, and is not 500
+def _mixed(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+    from .mixed import run
+
+    return run(cases=cases, profile=profile, controller=controller, workers=workers, done=done)
+
+
+CASES = {
+    "tools": 200,
+    "memory": 1000,
+    "experts": 2000,
+    "mixed": 240,
+}  # where the number of cases is not given, and is not 500
 
 SUITES: dict[str, Suite] = {
     "tools": _tools,  # the right calls for describing, reading, comparing, measuring and memory, per kind of request
@@ -47,6 +58,7 @@ SUITES: dict[str, Suite] = {
     "agent": _agent,  # the whole agent, as users get it
     "controller": partial(_agent, true_experts=True),  # the same cases with experts that never err
     "gold": partial(_agent, gold_controller=True),  # the same cases with a controller that never errs
+    "mixed": _mixed,  # what LLaVA adds: answers with it, without it, and before a blank picture
     "experts": _experts,  # every row of LLaVA and captioner, alone, each beside its blind baseline
 }
 
@@ -64,7 +76,8 @@ def run_suite(
 
     Args:
         name: of `SUITES`.
-        cases: for each held-out set of phrasings (500 where not given); of "memory": scenes (1000).
+        cases: for each held-out set of phrasings (500 where not given); of "memory": scenes (1000); of "mixed": in all
+            (240).
         workers: processes side by side.
         quiet: print nothing.
         profile: the models.

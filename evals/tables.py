@@ -46,12 +46,13 @@ def show_report(report: dict[str, Any], console: Console) -> None:
 
 
 def show_rows(report: dict[str, Any], console: Console) -> None:
-    """Print the suites "tools", "memory" or "experts": each figure beside what a blind guess would reach."""
+    """Print a suite's rows: each figure beside what a blind guess would reach; of "mixed", beside one without LLaVA."""
     made = Table(
         title=f"suite {report['suite']}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False
     )
     made.add_column("", overflow="fold")
-    for column in ("cases", "%", "95 %", "blind", "bar"):
+    without = any("without" in one for one in report["rows"])
+    for column in ("cases", "%", "95 %", *(("without",) if without else ()), "blind", "bar"):
         made.add_column(column, justify="right", no_wrap=True)
     group = None
     for one in report["rows"]:
@@ -65,11 +66,12 @@ def show_rows(report: dict[str, Any], console: Console) -> None:
             str(one["cases"]),
             percent(one["value"]),
             interval(one["interval"]),
+            *((percent(one["without"]),) if without else ()),
             percent(one["baseline"]),
             met,
         )
     console.print(made)
-    if "clip" not in report["models"]:
+    if "regions" not in report:
         console.print(f"{report['cases']} questions, {report['seconds'] / 60:.1f} minutes")
         return
     model = report["models"]["clip"]

@@ -7,19 +7,17 @@ what was observed before. Beside it stands what a controller would reach that al
 
 from __future__ import annotations
 
-import multiprocessing
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..training.phrasings import HELD_OUT
 from ..training.tool_cases import ToolCase, tool_cases
+from .workers import outcomes as side_by_side
 
 SEED = 2026
 BAR = 0.90
@@ -84,18 +82,6 @@ class ToolBench:
         return replace(made, steps=[one.to_json() for one in reply.steps], answer=reply.text, exact=exact)
 
 
-@contextmanager
-def bench_of(profile: str, controller: str | None) -> Iterator[ToolBench]:
-    """A bench whose home is a folder that goes away, in memory where the system has such a place."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="saccade-eval-", dir=memory if memory.is_dir() else None) as home:
-        bench = ToolBench(Path(home), profile, controller)
-        try:
-            yield bench
-        finally:
-            bench.close()
-
-
 def run(
     *,
     cases: int,
@@ -128,7 +114,8 @@ def run(
     begun = time.monotonic()
     asked = [case for name in sets for case in tool_cases(SEED, cases, name)]
     outcomes: list[Called] = []
-    for outcome in _outcomes(asked, profile, controller, workers):
+    make = partial(ToolBench, profile=profile, controller=controller)
+    for outcome in side_by_side(make, [(case,) for case in asked], workers):
         outcomes.append(outcome)
         if done is not None:
             done(len(outcomes), len(asked))
@@ -174,36 +161,3 @@ def report(outcomes: Sequence[Called]) -> dict[str, Any]:
         "failed": len(wrong),
         "failures": [asdict(one) for one in wrong[:FAILURES]],
     }
-
-
-def _outcomes(asked: Sequence[ToolCase], profile: str, controller: str | None, workers: int) -> Iterator[Called]:
-    if workers == 1:
-        with bench_of(profile, controller) as bench:
-            yield from (bench.run(case) for case in asked)
-        return
-    context = multiprocessing.get_context("spawn")  # forked children would share torch's threads and locks
-    with ProcessPoolExecutor(workers, context, _begin, (profile, controller)) as pool:
-        waiting = [pool.submit(_run, case) for case in asked]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-_worker: dict[str, Any] = {}  # of this process: its bench, which lives as long as the process
-
-
-def _begin(profile: str, controller: str | None) -> None:
-    import atexit
-
-    import torch
-
-    torch.set_num_threads(1)
-    made = bench_of(profile, controller)
-    _worker["bench"] = made.__enter__()
-    atexit.register(made.__exit__, None, None, None)
-
-
-def _run(case: ToolCase) -> Called:
-    return _worker["bench"].run(case)

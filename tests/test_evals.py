@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from saccade.agent.scripted import Call, ScriptedController
 from saccade.cli import main
 from saccade.errors import UserError
 from saccade.evals import agent as suite
+from saccade.evals import workers
 from saccade.evals.bench import Bench, Outcome, blank, show
 from saccade.evals.suites import run_suite, write_card
 from saccade.scenes.phrases import VALUES
@@ -356,7 +358,8 @@ def test_the_tools_suite_judges_the_calls_alone(tmp_path):
     gold = [next(PLANS[case.intent](case.ask)).calls for case in cases]
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"calls": [{"name": n, "arguments": a} for n, a in gold[0]]}, "There."]))
-    with toolcalls.bench_of("bundled", f"script:{script}") as bench:
+    make = partial(toolcalls.ToolBench, profile="bundled", controller=f"script:{script}")
+    with workers.bench_of(make) as bench:
         one = bench.run(cases[0])
     assert one.error == ""
     assert one.exact
