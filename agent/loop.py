@@ -21,6 +21,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
+from ..errors import UserError
 from ..tools.contracts import Talk, Tool, ToolResult
 from ..tools.pool import PoolEvent
 from ..tools.runner import ToolRunner
@@ -31,6 +32,10 @@ from .reply import Step
 from .sight import show_pictures
 
 LIMIT_TEXT = "I stopped after {steps} steps without an answer. Ask for less at once, or raise `max_steps`."
+FULL_TEXT = (
+    "I stopped after {steps} steps without an answer: what they found is more than the controller can take in. "
+    "Ask for less at once, or use a controller with a longer context."
+)
 EMPTY_TEXT = "I have no answer to that."
 REPEAT_TEXT = (
     "This very call was already made {times} times in this turn, and its result will not change. "
@@ -106,7 +111,12 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
             changes["messages"] = show_pictures(messages, turn.workspace)
         if turn.emit and not getattr(request.model, "ready", True):
             turn.emit(Loading(f"controller {getattr(request.model, 'spec', '')}"))
-        response = handler(request.override(**changes) if changes else request)
+        try:
+            response = handler(request.override(**changes) if changes else request)
+        except UserError as error:
+            if error.kind != "context_too_long" or not steps:  # without a step it is the request itself
+                raise
+            return ModelResponse([AIMessage(content=FULL_TEXT.format(steps=steps))])
         answer = response.result[0]
         assert isinstance(answer, AIMessage)
         if last and (answer.tool_calls or answer.invalid_tool_calls):

@@ -243,6 +243,20 @@ def test_a_controller_that_never_stops_is_stopped(agents):
     assert "stopped after 4 steps" in reply.text
 
 
+def test_steps_that_no_longer_fit_into_the_controller_end_the_turn_and_not_the_conversation(agents):
+    def say(messages):
+        if any(message.type == "tool" for message in messages) or len(messages) > 5:
+            raise UserError("too long", kind="context_too_long")
+        return call("calculate", expression="1 + 1")
+
+    chat = agents(say).chat()
+    reply = chat.send("Think")
+    assert [step.ok for step in reply.steps] == [True]
+    assert "I stopped after 1 steps without an answer" in reply.text
+    with pytest.raises(UserError, match="too long"):  # a request that alone does not fit is told as such
+        chat.send("Think again")
+
+
 def test_the_limit_counts_each_turn_by_itself(agents):
     agent = agents(
         [call("calculate", expression="1"), "a", call("calculate", expression="1"), "b"], set={"max_steps": 1}
