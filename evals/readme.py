@@ -1,7 +1,8 @@
 """`python -m saccade.evals.readme`: write the figures of README.md from the files that the commands left.
 
-Nothing is typed by hand: the tables come from `docs/results/agent.json` and `memory.json` (`saccade eval --out`),
-`benchmarks.json` and `kills.json` (`python -m saccade.benchmarks`) and the cards in `zoo/`.
+Nothing is typed by hand: the tables come from `docs/results/agent.json`, `mixed.json`, `experts.json` and
+`memory.json` (`saccade eval --out`), `benchmarks.json` and `kills.json` (`python -m saccade.benchmarks`) and the cards
+in `zoo/`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ SETS = ("first", "second", "third")
 
 def figures() -> str:
     """The Markdown between the marks, from the files as they are now."""
-    agent, memory, bench, kills = (
-        json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in ("agent", "memory", "benchmarks", "kills")
+    names = ("agent", "mixed", "experts", "memory", "benchmarks", "kills")
+    agent, mixed, experts, memory, bench, kills = (
+        json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in names
     )
-    return "\n".join([*_agent(agent), "", *_models(), "", *_memory(memory), "", *_kills(kills), "", *_speed(bench)])
+    parts = (
+        _agent(agent), _models(), _experts(experts), _mixed(mixed), _memory(memory), _kills(kills), _speed(bench)
+    )  # fmt: skip
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def _agent(report: dict[str, Any]) -> list[str]:
@@ -91,6 +96,40 @@ def _figure(metrics: dict[str, Any], at: str) -> float:
     return found
 
 
+def _experts(report: dict[str, Any]) -> list[str]:
+    lines = [
+        "LLaVA and captioner on held-out scenes, phrasings and words, beside the same model before a blank picture;",
+        "and how often pictures are taken for the wrong kind:",
+        "",
+        "| what is asked of them | cases | share | before a blank picture | target |",
+        "|---|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        told = row["name"] in ("all", "short captions that are true") or row["group"] == "likeness"
+        if not told and row["bar"] is None:
+            continue
+        name = row["group"] if row["name"] == "all" else f"{row['group']}: {row['name']}"
+        target = "" if row["bar"] is None else percent(row["bar"])
+        cells = [name, str(row["cases"]), percent(row["value"]), percent(row["baseline"]), target]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _mixed(report: dict[str, Any]) -> list[str]:
+    lines = [
+        f"What LLaVA adds to the agent: {report['cases']} requests, right answers with the whole profile, without",
+        f"{', '.join(report['plan']['roles taken away'])}, and before a blank picture:",
+        "",
+        "| request | cases | with | without | blank picture |",
+        "|---|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        name = row["group"] if row["name"] == row["group"] else f"{row['group']}: {row['name'].replace('_', ' ')}"
+        shares = [percent(row[share]) for share in ("value", "without", "baseline")]
+        lines.append(f"| {' | '.join([name, str(row['cases']), *shares])} |")
+    return lines
+
+
 def _memory(report: dict[str, Any]) -> list[str]:
     lines = [
         f"Memory, asked about {report['cases']} held-out pictures and {report['regions']} things in them:",
@@ -129,8 +168,26 @@ def _speed(bench: dict[str, Any]) -> list[str]:
         ("`import saccade`, seconds", start["import_saccade_s"], 0.3),
         ("`saccade --help`, seconds", start["help_s"], 1.0),
     ]
+    for size in ("10000", "100000"):
+        one = bench["memory"][f"{size}_vectors"]
+        of = f"{int(size):,} vectors"
+        rows += [
+            (f"a search among {of} beside raw Chroma, p50", one["unfiltered"]["vs_raw_p50"], 1.3),
+            ("the same among the 2 % with a tag, beside numpy", one["kept_2_percent"]["vs_numpy_p50"], 1.5),
+            ("the same beside raw Chroma", one["kept_2_percent"]["vs_raw_p50"], 0.33),
+            ("the same among the later 50 %, beside numpy", one["kept_50_percent"]["vs_numpy_p50"], 1.5),
+            ("the same beside raw Chroma", one["kept_50_percent"]["vs_raw_p50"], 0.33),
+        ]
+    acks = bench["memory"]["10000_vectors"]["acknowledging_single_pictures"]["vs_raw"]
+    whole = bench["index"]["whole pictures: share of the slowest stage"]
+    more = [
+        ("single pictures acknowledged, durably, beside raw Chroma's rate", acks, 20),
+        ("indexing a folder, share of its slowest stage's rate", whole, 0.9),
+    ]
     lines = ["| cost | measured | at most |", "|---|---|---|"]
-    return [*lines, *(f"| {name} | {value:.2f} | {most} |" for name, value, most in rows)]
+    ends = ["", "| rate | measured | at least |", "|---|---|---|"]
+    ends += [f"| {name} | {value:.2f} | {least} |" for name, value, least in more]
+    return [*lines, *(f"| {name} | {value:.2f} | {most} |" for name, value, most in rows), *ends]
 
 
 def write(readme: Path = README) -> None:

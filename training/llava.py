@@ -55,7 +55,7 @@ class Plan:
     tower: int = 1200
     words: int = 700
     projector: int = 60
-    all: int = 900
+    all: int = 4000
     scenes: int = 16000  # drawn
     sign_scenes: int = 9000
     workers: int = 1
