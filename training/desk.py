@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ class Desk(TraceWorkspace):
         return one
 
 
-@cache
+@lru_cache(8)  # of the many sizes the last ones
 def _blank(size: tuple[int, int]) -> Image.Image:
     return Image.new("RGB", size, (200, 200, 200))
 
