@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..training.phrasings import HELD_OUT
 from ..training.tool_cases import ToolCase, tool_cases
 from .workers import outcomes as side_by_side
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
 
 SEED = 2026
 BAR = 0.90
@@ -45,7 +48,7 @@ class Called:
 class ToolBench:
     """One agent with experts that never err, for many cases."""
 
-    def __init__(self, home: Path, profile: str, controller: str | None) -> None:
+    def __init__(self, home: Path, profile: str, controller: str | BaseChatModel | None) -> None:
         from ..agent.agent import Agent
         from ..settings import Settings
         from ..training.truth import Truth, TruthExperts
@@ -61,14 +64,19 @@ class ToolBench:
 
     def run(self, case: ToolCase) -> Called:
         """Put a case to the agent. A turn that ends in an error of any kind is wrong; `error` tells it."""
+        from PIL import Image
+
         from ..scenes.sample import sample_scene
+        from ..tools.embedder import view_of_image
         from ..training.plans import PLANS
         from .bench import follows, png, show
 
         shown = [show(sample_scene(seed, "test")) for seed in case.scenes]
         pictures = [png(one.picture) for one in shown]
         for one, data in zip(shown, pictures, strict=True):
-            self._truths[f"pic_{self._agent.store.decode(data).sha256[:12]}"] = (one.scene, one.boxes, one.masks)
+            truth = one.scene, one.boxes, one.masks
+            self._truths[f"pic_{self._agent.store.decode(data).sha256[:12]}"] = truth
+            self._truths[view_of_image(Image.fromarray(one.picture)).picture] = truth  # as memory asks for it
         first = next(PLANS[case.intent](case.ask))
         tools = tuple(name for name, _ in first.calls)
         made = Called(case.name, case.set, case.intent, case.family, case.request, tools)

@@ -92,6 +92,8 @@ class TruthExperts:
                 return self._likeness(view)
             case "clip", Embed(what=View() as view):
                 return truth_words.embedding(*self._shown(view))
+            case "clip", Embed(what=str() as words):
+                return truth_words.embedding_of(words)
             case "captioner" | "llava", Describe(view=view, detail=detail):
                 return Said(truth_words.describe(*self._shown(view), view.whole, detail), YES)
             case "llava", Answer(views=views, question=question):

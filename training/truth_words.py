@@ -14,6 +14,7 @@ from ..scenes.signs import place_signs
 from ..scenes.space import raster_order
 
 UNSURE = "I cannot tell"
+DIM = 128  # of an embedding, as of zoo:clip
 _BEFORE = {
     "plain": "on a plain background",
     "desk": "on a desk",
@@ -105,10 +106,22 @@ def signs(scene: Scene, size: tuple[int, int], view: Box) -> list[tuple[Box, str
 
 
 def embedding(scene: Scene, things: Sequence[Thing]) -> np.ndarray:
-    """(64,) float32 of length 1: nearer to one another the more the things have in common."""
-    vector = np.full(64, 1e-3)
+    """(DIM,) float32 of length 1: nearer to one another the more the things have in common."""
+    vector = np.full(DIM, 1e-3)
     vector[sum(map(ord, scene.backdrop)) % 8] += 1
     for thing in things:
         for facet, value in (("color", thing.color), ("material", thing.material), ("shape", thing.shape)):
-            vector[8 + sum(map(ord, facet + value)) % 56] += 1
+            vector[_place(facet, value)] += 1
     return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def embedding_of(words: str) -> np.ndarray:
+    """The same of words: near to things that they are true of."""
+    vector = np.full(DIM, 1e-3)
+    for facet, value in (parse_phrase(words) or {}).items():
+        vector[_place(facet, value)] += 1
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def _place(facet: str, value: str) -> int:
+    return 8 + sum(map(ord, facet + value)) % (DIM - 8)
