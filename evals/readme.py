@@ -1,4 +1,4 @@
-"""`python -m saccade.evals.readme`: write the figures of README.md from the files that the commands left.
+"""`python -m saccade.evals.readme`: write the figures of README.md, and all of them in docs/figures.md.
 
 Nothing is typed by hand: the tables come from `docs/results/agent.json`, `mixed.json`, `experts.json` and
 `memory.json` (`saccade eval --out`), `benchmarks.json` and `kills.json` (`python -m saccade.benchmarks`) and the cards
@@ -16,20 +16,26 @@ from .tables import percent
 
 README = PACKAGE / "README.md"
 RESULTS = PACKAGE / "docs" / "results"
+EVERY = PACKAGE / "docs" / "figures.md"
+TITLE = """# How good it is: every figure
+
+Written by `python -m saccade.evals.readme` from the files in `docs/results`.
+"""
 BEGIN, END = "<!-- figures:", "<!-- end of figures -->"
 SETS = ("first", "second", "third")
 
 
-def figures() -> str:
-    """The Markdown between the marks, from the files as they are now."""
-    names = ("agent", "mixed", "experts", "memory", "benchmarks", "kills")
-    agent, mixed, experts, memory, bench, kills = (
+def figures(brief: bool) -> str:
+    """The tables as Markdown, from the files as they are now; `brief` leaves out what only few want to know."""
+    names = ("agent", "tools", "mixed", "experts", "memory", "benchmarks", "kills")
+    agent, tools, mixed, experts, memory, bench, kills = (
         json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in names
     )
-    parts = (
-        _agent(agent), _models(), _experts(experts), _mixed(mixed), _memory(memory), _kills(kills), _speed(bench)
-    )  # fmt: skip
-    return "\n\n".join("\n".join(part) for part in parts)
+    parts = [
+        _agent(agent), [] if brief else _tools(tools), _models(), _experts(experts, brief), _mixed(mixed, brief),
+        _memory(memory, brief), _kills(kills), _speed(bench),
+    ]  # fmt: skip
+    return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def _agent(report: dict[str, Any]) -> list[str]:
@@ -52,6 +58,21 @@ def _agent(report: dict[str, Any]) -> list[str]:
     worst = report["worst"]
     told = [f"{name} {percent(one['share'])} % (bar {percent(one['bar'])} %)" for name, one in worst.items()]
     return [*lines, "", f"In the worst set: {', '.join(told)}. `saccade eval` measures it again."]
+
+
+def _tools(report: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{report['cases']} requests for the tools that write, read, compare and remember, while experts never err:",
+        "every call is right.",
+        "",
+        "| request | cases | exact |",
+        "|---|---|---|",
+    ]
+    for row in report["rows"]:
+        if row["group"] in ("sets", "intents, all sets"):
+            name = f"{SETS['def'.index(row['name'])]} set" if row["group"] == "sets" else row["name"].replace("_", " ")
+            lines.append(f"| {name} | {row['cases']} | {percent(row['value'])} |")
+    return lines
 
 
 # The figures of a card that count most: where they are on it, what to call them, and the target (TRAINING's floor).
@@ -96,7 +117,7 @@ def _figure(metrics: dict[str, Any], at: str) -> float:
     return found
 
 
-def _experts(report: dict[str, Any]) -> list[str]:
+def _experts(report: dict[str, Any], brief: bool) -> list[str]:
     lines = [
         "LLaVA and captioner on held-out scenes, phrasings and words, beside the same model before a blank picture;",
         "and how often pictures are taken for the wrong kind:",
@@ -105,8 +126,7 @@ def _experts(report: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for row in report["rows"]:
-        told = row["name"] in ("all", "short captions that are true") or row["group"] == "likeness"
-        if not told and row["bar"] is None:
+        if brief and row["bar"] is None and row["group"] != "likeness":
             continue
         name = row["group"] if row["name"] == "all" else f"{row['group']}: {row['name']}"
         target = "" if row["bar"] is None else percent(row["bar"])
@@ -115,7 +135,7 @@ def _experts(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _mixed(report: dict[str, Any]) -> list[str]:
+def _mixed(report: dict[str, Any], brief: bool) -> list[str]:
     lines = [
         f"What LLaVA adds to the agent: {report['cases']} requests, right answers with the whole profile, without",
         f"{', '.join(report['plan']['roles taken away'])}, and before a blank picture:",
@@ -124,13 +144,15 @@ def _mixed(report: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for row in report["rows"]:
+        if brief and row["name"] not in ("all", "together", "open_question", "read"):
+            continue
         name = row["group"] if row["name"] == row["group"] else f"{row['group']}: {row['name'].replace('_', ' ')}"
         shares = [percent(row[share]) for share in ("value", "without", "baseline")]
         lines.append(f"| {' | '.join([name, str(row['cases']), *shares])} |")
     return lines
 
 
-def _memory(report: dict[str, Any]) -> list[str]:
+def _memory(report: dict[str, Any], brief: bool) -> list[str]:
     lines = [
         f"Memory, asked about {report['cases']} held-out pictures and {report['regions']} things in them:",
         "",
@@ -138,6 +160,8 @@ def _memory(report: dict[str, Any]) -> list[str]:
         "|---|---|---|---|",
     ]
     for row in report["rows"]:
+        if brief and row["group"] == "near duplicates" and row["name"].startswith(("recall: ", "linked by")):
+            continue
         cells = [f"{row['group']}: {row['name']}", str(row["cases"]), percent(row["value"]), percent(row["baseline"])]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -190,13 +214,14 @@ def _speed(bench: dict[str, Any]) -> list[str]:
     return [*lines, *(f"| {name} | {value:.2f} | {most} |" for name, value, most in rows), *ends]
 
 
-def write(readme: Path = README) -> None:
-    """Put the figures between the marks of the README."""
+def write(readme: Path = README, every: Path = EVERY) -> None:
+    """Put the figures between the marks of the README, and all of them into a file of their own."""
     text = readme.read_text("utf-8")
     head, _, rest = text.partition(BEGIN)
     mark, _, _ = rest.partition("\n")
     tail = rest.partition(END)[2]
-    readme.write_text(f"{head}{BEGIN}{mark}\n{figures()}\n{END}{tail}", "utf-8")
+    readme.write_text(f"{head}{BEGIN}{mark}\n{figures(brief=True)}\n{END}{tail}", "utf-8")
+    every.write_text(f"{TITLE}\n{figures(brief=False)}\n", "utf-8")
 
 
 if __name__ == "__main__":

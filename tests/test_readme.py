@@ -16,8 +16,9 @@ ROOT = Path(saccade.__file__).parent
 def test_the_figures_are_those_that_the_commands_wrote(tmp_path):
     copy = tmp_path / "README.md"
     copy.write_text(TEXT, "utf-8")
-    readme.write(copy)
+    readme.write(copy, tmp_path / "figures.md")
     assert copy.read_text("utf-8") == TEXT, "run: python -m saccade.evals.readme"
+    assert (tmp_path / "figures.md").read_text("utf-8") == readme.EVERY.read_text("utf-8")
 
 
 def test_the_pictures_are_there():
