@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import resource
 import sqlite3
 import sys
 import threading
@@ -30,6 +31,7 @@ from ..memory.spaces import packed, unpacked
 OWNER, OTHER = "ann", "bob"
 DIM, SIDE = 512, 24
 TOGETHER = 6  # pictures in one call
+MOST_BYTES = 2**30  # in one file of an index of a few thousand vectors
 PERSIST = (
     60  # after so many changes Chroma writes its HNSW files (1,000 unless told): its index write is hit more often
 )
@@ -324,6 +326,8 @@ def examine_raw(folder: str, kept: Kept, forgot: Sequence[str], line: Any) -> No
     import chromadb
 
     sys.stderr = io.StringIO()  # its failures are what is counted
+    # A damaged index may say that it has millions of rows, and fill the disk with them: that is a failure, too.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
 
     collection = _collection(chromadb.PersistentClient(f"{folder}/chroma", settings=chroma.quiet()))
     ids = list(kept)

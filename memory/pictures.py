@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -24,6 +25,12 @@ from .records import Lineage, Picture, PictureKind
 
 CACHE_BYTES = 256_000_000  # of decoded pixels
 PNG_EFFORT = 1  # of 9: lossless all the same; 6 takes twice as long for a tenth of the size
+
+
+@lru_cache(8192)
+def path_of(text: str) -> Path:
+    """A `Path`, made once: that takes longer than to find the picture in a small memory."""
+    return Path(text)
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,7 @@ class PictureStore:
     def path(self, sha256: str) -> Path:
         """Where the PNG of a picture lies."""
         name = _image_name(sha256)
-        return Path(name if self.home is None else f"{self.home}/{name}")
+        return path_of(name if self.home is None else f"{self.home}/{name}")
 
     def keep_mask(self, mask: np.ndarray) -> str:
         """Write a mask, (height, width) bool, as an 8-bit PNG with 255 inside; its name under the home folder."""

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -18,7 +17,7 @@ from PIL import Image
 from ..errors import UserError
 from .calibration import CAPTION, NOTHING_SAID, Asked, Calibration, against_nothing
 from .index import TAIL, Index
-from .pictures import PictureStore, lineage_of
+from .pictures import PictureStore, lineage_of, path_of
 from .recall import Embedder, Hit, Query
 from .spaces import Space, chunks, item_of, space_of, unpacked
 from .thumbnails import crop, thumbnail_name
@@ -362,7 +361,7 @@ class Search:
             words=row["words"],
             tags=tuple(sorted(_ids(row["tags"]))),
             source=row["source"],
-            thumbnail=Path(thumbnail) if thumbnail and os.path.exists(thumbnail) else None,  # noqa: PTH110 (faster)
+            thumbnail=path_of(thumbnail) if thumbnail and os.path.exists(thumbnail) else None,  # noqa: PTH110 (faster)
             lineage=lineage_of(row["lineage"]),
             cosine=cosine,
             also=also,
