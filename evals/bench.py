@@ -170,16 +170,7 @@ class Bench:
     def _gold(self, messages: Sequence[Any]) -> Turn:
         """The gold behaviour's next turn in the case at hand, after these messages."""
         assert self._case is not None  # set by `ask`
-        told = [message.text for message in messages[turn_start(messages) :] if message.type == "tool"]
-        plan = PLANS[self._case.intent](Ask(self._case.intent, "img_1", self._case.noun))
-        try:
-            step = next(plan)
-            while told:
-                told, now = told[len(step.calls) :], told[: len(step.calls)]
-                step = plan.send(now)
-        except StopIteration as answer:
-            return str(answer.value)
-        return calls(*(call(name, **arguments) for name, arguments in step.calls), thought=step.thought)
+        return gold_turn(Ask(self._case.intent, "img_1", self._case.noun), messages)
 
     def _judged(
         self, case: Case, shown: Shown, truth: Shown, look: Look, errors: list[str]
@@ -195,6 +186,20 @@ class Bench:
         self._truths.clear()
         for leftover in ("images", "masks", "evidence"):
             shutil.rmtree(self._home / leftover, ignore_errors=True)
+
+
+def gold_turn(ask: Ask, messages: Sequence[Any]) -> Turn:
+    """What the gold behaviour says next to a request, after these messages: calls, or the answer."""
+    told = [message.text for message in messages[turn_start(messages) :] if message.type == "tool"]
+    plan = PLANS[ask.intent](ask)
+    try:
+        step = next(plan)
+        while told:
+            told, now = told[len(step.calls) :], told[: len(step.calls)]
+            step = plan.send(now)
+    except StopIteration as answer:
+        return str(answer.value)
+    return calls(*(call(name, **arguments) for name, arguments in step.calls), thought=step.thought)
 
 
 def follows_plan(case: Case, steps: Sequence[Step], tools: Mapping[str, Tool[Any]]) -> bool:

@@ -11,12 +11,12 @@ import pytest
 from langchain_core.messages import ToolMessage
 
 from saccade.agent.messages import split_request, turn_start
-from saccade.agent.scripted import Call, ScriptedController, call, calls
+from saccade.agent.scripted import Call, ScriptedController
 from saccade.cli import main
 from saccade.errors import UserError
 from saccade.evals import agent as suite
 from saccade.evals import workers
-from saccade.evals.bench import Bench, Outcome, blank, show
+from saccade.evals.bench import Bench, Outcome, blank, gold_turn, show
 from saccade.evals.suites import run_suite, write_card
 from saccade.scenes.phrases import VALUES
 from saccade.scenes.sample import sample_scene
@@ -349,26 +349,12 @@ def test_a_blank_picture_is_guessed_at_rather_than_refused():
 
 def test_the_gold_behaviour_is_exact_in_every_kind_of_the_tools_suite(tmp_path):
     from saccade.evals.toolcalls import ToolBench
-    from saccade.training.plans import PLANS
     from saccade.training.tool_cases import INTENTS, tool_cases
 
     cases = tool_cases(3, len(INTENTS), "dev")
     assert {case.intent for case in cases} >= {"find_like", "find_memory", "remember", "forget", "describe"}
     for case in cases:
-
-        def turn(messages, case=case):
-            told = [message.text for message in messages[turn_start(messages) :] if message.type == "tool"]
-            plan = PLANS[case.intent](case.ask)
-            try:
-                step = next(plan)
-                while told:
-                    now, told = told[: len(step.calls)], told[len(step.calls) :]
-                    step = plan.send(now)
-            except StopIteration as answer:
-                return str(answer.value)
-            return calls(*(call(name, **arguments) for name, arguments in step.calls))
-
-        bench = ToolBench(tmp_path / case.name, "bundled", ScriptedController(turn))
+        bench = ToolBench(tmp_path / case.name, "bundled", ScriptedController(partial(gold_turn, case.ask)))
         done = bench.run(case)
         bench.close()
         assert done.error == "", case

@@ -7,13 +7,12 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from langchain_core.messages import ToolMessage
 from rich.console import Console
 
 from saccade.agent.messages import split_request, turn_start
-from saccade.agent.scripted import ScriptedController, call, calls
+from saccade.agent.scripted import ScriptedController
 from saccade.errors import ExpertFailed
-from saccade.evals.bench import blank, png, show
+from saccade.evals.bench import blank, gold_turn, png, show
 from saccade.evals.judges import Shown, Told
 from saccade.evals.mixed import ROLES, MixedBench, Without, judge_mixed, report, unquoted
 from saccade.evals.suites import CASES, SUITES, run_suite
@@ -30,7 +29,6 @@ from saccade.tools.requests import Answer, Likeness, Said
 from saccade.training.cases import Truth
 from saccade.training.mixed_cases import ANSWERS, CORE, LANGUAGE, WORDINGS, boxes_of, mixed_cases, type_of
 from saccade.training.phrasings import HELD_OUT, families
-from saccade.training.plans import PLANS
 from saccade.training.truth import TruthExperts
 
 MANY = mixed_cases(72)
@@ -197,17 +195,7 @@ def perfect(cases):
 
     def script(messages):
         turn = messages[turn_start(messages) :]
-        told = [message.text for message in turn if isinstance(message, ToolMessage)]
-        ask = by_request[split_request(turn[0].text)[1]].ask
-        plan = PLANS[ask.intent](ask)
-        try:
-            step = next(plan)
-            while told:
-                told, now = told[len(step.calls) :], told[: len(step.calls)]
-                step = plan.send(now)
-        except StopIteration as answer:
-            return str(answer.value)
-        return calls(*(call(name, **arguments) for name, arguments in step.calls), thought=step.thought)
+        return gold_turn(by_request[split_request(turn[0].text)[1]].ask, messages)
 
     return ScriptedController(script)
 
