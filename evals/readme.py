@@ -69,9 +69,10 @@ def _tools(report: dict[str, Any]) -> list[str]:
         "| request | cases | exact |",
         "|---|---|---|",
     ]
+    sets = iter(SETS)
     for row in report["rows"]:
         if row["group"] in ("sets", "intents, all sets"):
-            name = f"{SETS['def'.index(row['name'])]} set" if row["group"] == "sets" else row["name"].replace("_", " ")
+            name = f"{next(sets)} set" if row["group"] == "sets" else row["name"].replace("_", " ")
             lines.append(f"| {name} | {row['cases']} | {percent(row['value'])} |")
     return lines
 

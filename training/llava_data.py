@@ -101,10 +101,10 @@ class Words:
 class Mix:
     """How many rows of each kind a batch has, and what scene rows hold."""
 
-    scenes: int = 22
-    pairs: int = 4
-    crops: int = 5
-    signs: int = 16
+    scenes: int = 26
+    pairs: int = 5
+    crops: int = 4
+    signs: int = 9
     dense_only: bool = False  # stage 1: only the list of everything
     read: bool = True  # whether questions may ask for words in the whole picture
     hops: int = 9  # the most hops of a question

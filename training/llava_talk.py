@@ -13,7 +13,7 @@ begins. `tools/llava.py` leaves the steps out and gives what stands after "Answe
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..scenes.captions import Caption, foil, full_caption, partial_caption
@@ -45,21 +45,34 @@ from ..scenes.space import Boxes, centres, place_of, raster_order
 from .llava_words import ANSWER, BINS
 
 SHORT = ("Describe the picture in short.", "Describe the picture shortly.", "What is in the picture?",
-         "Give a short caption.")  # fmt: skip
+         "Give a short caption.", "What does the picture show?", "Caption this picture.", "In short, what is here?",
+         "Sum the picture up in one sentence.")  # fmt: skip
 DETAILED = ("Describe the picture in detail.", "Describe everything in the picture.",
-            "Give a detailed description of the picture.")  # fmt: skip
+            "Give a detailed description of the picture.", "Tell me all that there is in the picture.",
+            "Describe this picture at length.", "What is in the picture, in detail?")  # fmt: skip
 DENSE = ("List the things in the picture.", "List everything.")
 STATEMENT = ("True or false: {}", "True or false: {}?", "True or false: {}.", "Is this true of the picture: {}?",
-             "Does this hold of the picture: {}?")  # fmt: skip
+             "Does this hold of the picture: {}?", "Is it true that this is shown: {}?", "Does the picture agree: {}?",
+             "Is this caption true: {}?", "Check this caption: {}.", "{}. True or false?", "{}. Is that true?",
+             "Someone says of the picture: {}. Is that so?", "Do you agree: {}?", "Tell me if this is true: {}.",
+             "Does the caption fit the picture: {}?")  # fmt: skip
 PAIR = ("True or false: {}", "True or false: {}.", "Is this true of the pictures: {}?",
-        "True or false of the two pictures: {}?")  # fmt: skip
-SIGN = ("What does the sign say?", "Read the sign.", "What is written on the sign?", "Which word is on the sign?")
+        "True or false of the two pictures: {}?", "Does this hold of the pictures: {}?", "{}. True or false?",
+        "{}. Is that true?", "Do you agree: {}?", "Tell me if this is true: {}.", "Check this: {}.")  # fmt: skip
+SIGN = ("What does the sign say?", "Read the sign.", "What is written on the sign?", "Which word is on the sign?",
+        "Read it.", "What does it say?", "What is written here?", "What is written there?", "Read the word.",
+        "Tell me what the sign says.", "Tell me the word.", "What do you read here?", "Which letters are these?",
+        "Can you read this?", "The word, please.", "Spell the word.", "Name the word.",
+        "Which word does this sign show?", "What stands on the sign?")  # fmt: skip
 HELD_OUT_ASKED = {"sign": ("What word is this?",), "statement": ("Is it right to say: {}?",)}
 CROP = {
-    "shape": ("What is this?", "What shape is this thing?", "What thing is this?"),
-    "color": ("What colour is it?", "What color is this thing?", "Which colour is this?"),
-    "material": ("What is it made of?", "What material is this thing?"),
-    "all": ("Describe this thing.", "Describe it."),
+    "shape": ("What is this?", "What shape is this thing?", "What thing is this?", "What is it?", "Tell me what it is.",
+              "What kind of thing is this?", "What do you see here?"),
+    "color": ("What colour is it?", "What color is this thing?", "Which colour is this?", "Tell me its colour.",
+              "What is the colour of this thing?", "Its color?"),
+    "material": ("What is it made of?", "What material is this thing?", "Which material is it?",
+                 "Tell me its material.", "What is this thing made of?"),
+    "all": ("Describe this thing.", "Describe it.", "Tell me about this thing.", "Describe what you see here."),
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 _ON = {"plain": "On a plain background", "desk": "On a desk", "street": "On a street", "shelf": "On a shelf"}
@@ -217,8 +230,10 @@ def _fitting(said: tuple[tuple[str, str], ...], scene: Scene, boxes: Boxes | Non
     return listed(scene, [i for i, thing in enumerate(scene.things) if fits(said, thing)], boxes, said=words)
 
 
-def statement(scene: Scene, rng: random.Random, boxes: Boxes | None, unseen: bool = False) -> tuple[Turn, bool] | None:
-    """A true caption or a FOIL of one, as a question; with whether it is true."""
+def statement(
+    scene: Scene, rng: random.Random, boxes: Boxes | None, asked: Sequence[str] = STATEMENT
+) -> tuple[Turn, bool] | None:
+    """A true caption or a FOIL of one, as a question `asked` in one of these ways; with whether it is true."""
     made: Caption | None = full_caption(scene, rng, words=False) if rng.random() < 0.2 else None
     made = made or partial_caption(scene, rng, boxes)
     true = rng.random() < 0.5
@@ -226,7 +241,6 @@ def statement(scene: Scene, rng: random.Random, boxes: Boxes | None, unseen: boo
         made = foil(made, scene, rng)
         if made is None or holds(made.form, scene, boxes):
             return None
-    asked = HELD_OUT_ASKED["statement"] if unseen else STATEMENT
     return Turn(rng.choice(asked).format(made.text), verdict(made.form, true, scene, boxes)), true
 
 

@@ -195,21 +195,19 @@ def pairs(count: int, unseen: bool = False) -> list[Case]:
 
 def statements(count: int, unseen: bool = False) -> list[Case]:
     """FOIL: is a caption true of the picture."""
+    ways = HELD_OUT_ASKED["statement"] if unseen else STATEMENT[:1]
     made: list[Case] = []
     for scene, rendered, boxes in scenes(3 * count, FIRST + 40_000):
-        told = statement(scene, random.Random(scene.seed), boxes, unseen)
+        told = statement(scene, random.Random(scene.seed), boxes, ways)
         if told is not None:
             group = "foil, phrasings held out" if unseen else "foil"
-            asked = told[0].question if unseen else STATEMENT[0].format(_inner(told[0].question))
             answer = "true" if told[1] else "false"
-            made.append(Case(group, (_small(shown(rendered)),), [asked], [answer], [(f"answer {answer}",)]))
+            made.append(
+                Case(group, (_small(shown(rendered)),), [told[0].question], [answer], [(f"answer {answer}",)])
+            )
         if len(made) == count:
             break
     return made
-
-
-def _inner(question: str) -> str:
-    return question.partition(": ")[2].removesuffix("?")
 
 
 def readings(count: int) -> list[Case]:
