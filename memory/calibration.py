@@ -39,7 +39,8 @@ class Rule:
 
     def __call__(self, cosines: np.ndarray) -> np.ndarray:
         """(n,) in 0..1, of (n,) cosines."""
-        return 1 / (1 + np.exp(-np.clip(self.slope * (np.asarray(cosines, np.float64) - self.threshold), -60, 60)))
+        steep = self.slope / 2  # by the tangent: it cannot overflow
+        return 0.5 + 0.5 * np.tanh(steep * (np.asarray(cosines, np.float64) - self.threshold))
 
 
 def _cautious() -> dict[str, Rule]:

@@ -150,7 +150,7 @@ class Remembering:
         one = item_of(self._ledger, owner, item)
 
         def write(db: sqlite3.Connection) -> None:
-            memory = write_memory(db, one, None)
+            memory, _ = write_memory(db, one, None)
             db.executemany(
                 "INSERT OR IGNORE INTO tags (memory, tag) VALUES (?, ?)",
                 [(memory, readable(tag)) for tag in tags if tag.strip()],
@@ -241,13 +241,12 @@ def write_ready(
     space = None if model is None else begin_space(db, owner, *model)
     done: list[str] = []
     for one in ready:
-        before = db.execute("SELECT max(id) FROM memories").fetchone()[0] or 0
-        memory = write_memory(db, one.item, one.sketch)
+        memory, new = write_memory(db, one.item, one.sketch)
         _met(db, owner, memory, one.item)
         if one.vector is not None and space is not None:
             if write_vector(db, space, memory, one.vector) is not None:
                 done.append(one.item.id)
-        elif memory > before and space is None:
+        elif new and space is None:
             done.append(one.item.id)
         others = [*one.near, *(_memory_of(db, owner, twin) for twin in one.twins)]
         for other in others:
@@ -269,11 +268,10 @@ def _met(db: sqlite3.Connection, owner: str, memory: int, item: Item) -> None:
     """Note when a picture was met last: a conversation that got it later tells."""
     if item.box is not None:
         return
-    changed = db.execute(
-        "UPDATE memories SET last = later.moment FROM (SELECT max(c.created) AS moment FROM chat_pictures c "
-        "JOIN chats k ON k.id = c.chat WHERE c.picture = ? AND k.owner = ?) AS later "
-        "WHERE id = ? AND later.moment > last",
-        (item.picture, owner, memory),
-    )
-    if changed.rowcount:
+    sql = "SELECT max(c.created) FROM chat_pictures c JOIN chats k ON k.id = c.chat WHERE c.picture = ? AND k.owner = ?"
+    (moment,) = db.execute(sql, (item.picture, owner)).fetchone()
+    if (
+        moment
+        and db.execute("UPDATE memories SET last = ? WHERE id = ? AND last < ?", (moment, memory, moment)).rowcount
+    ):
         touch(db, memory)

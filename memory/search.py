@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from PIL import Image
@@ -149,17 +149,15 @@ class Search:
         """Memories' ids, vectors' ids, and whether that is all there is."""
         if space is None or look.vector is None:
             return [], [], True
-        filtered = _is_filtered(query)
-        mixed = query.kind is None and bool(
-            self._ledger.read("SELECT 1 FROM memories WHERE owner = ? AND kind = 'region' LIMIT 1", (owner,))
-        )
-        if not filtered and not query.exact:
+        if not _is_filtered(query) and not query.exact:
+            sql = "SELECT 1 FROM memories WHERE owner = ? AND kind = 'region' LIMIT 1"
+            mixed = bool(self._ledger.read(sql, (owner,)))
             found = self._from_index(space, look.vector, want * (MIXED if mixed else 1))
             if found is not None:
                 return [], found, len(found) < want
         table = self.cache.of(space)
         mask = table.mask(query, self._among(owner, query))
-        if not mixed:
+        if query.kind is not None or not table.region[: len(table)].any():
             memories = table.nearest(look.vector, want, mask)[0].tolist()
             return memories, [], len(memories) < want
         memories = []
@@ -305,18 +303,18 @@ class Search:
         places = [place for place, row in enumerate(rows) if row["vector"] is not None]
         if look.vector is None or not places:
             return scores, cosines
-        vectors = unpacked((rows[place]["vector"] for place in places), len(look.vector))
-        cosines[places] = vectors @ look.vector
-        for kind in ("picture", "region"):
-            mine = [number for number, place in enumerate(places) if rows[place]["kind"] == kind]
-            if not mine:
-                continue
-            at = np.array(places)[mine]
+        vectors = unpacked([rows[place]["vector"] for place in places], len(look.vector))
+        near = vectors @ look.vector
+        cosines[places] = near
+        kinds = [rows[place]["kind"] for place in places]
+        for kind in set(kinds):
+            mine = np.array([one == kind for one in kinds])
             rule = self._rules.rule(look.asked, kind)
             if rule is not None:
-                scores[at] = rule(cosines[at])
+                judged = rule(near[mine])
             else:
-                scores[at] = against_nothing(cosines[at], vectors[mine] @ self._nothing_said().T)
+                judged = against_nothing(near[mine], vectors[mine] @ self._nothing_said().T)
+            scores[np.array(places)[mine]] = judged
         return scores, cosines
 
     def _lifted(
@@ -359,7 +357,7 @@ class Search:
             label=row["label"],
             caption=row["caption"],
             words=row["words"],
-            tags=tuple(sorted(_ids(row["tags"]))),
+            tags=_tags(row["tags"]),
             source=row["source"],
             thumbnail=path_of(thumbnail) if thumbnail and os.path.exists(thumbnail) else None,  # noqa: PTH110 (faster)
             lineage=lineage_of(row["lineage"]),
@@ -406,6 +404,11 @@ def _conditions(owner: str, query: Query) -> tuple[str, list[object]]:
 
 def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
+
+
+@lru_cache(1024)
+def _tags(listed: str) -> tuple[str, ...]:
+    return tuple(sorted(_ids(listed)))
 
 
 def _ids(listed: str) -> list[str]:

@@ -141,8 +141,8 @@ def begin_space(db: sqlite3.Connection, owner: str, name: str, sha256: str, dim:
     return int(db.execute("INSERT INTO spaces (owner, model) VALUES (?, ?)", (owner, model)).lastrowid or 0)
 
 
-def write_memory(db: sqlite3.Connection, item: Item, sketch: bytes | None) -> int:
-    """Inside a transaction: remember an item, or note that it was met again; its row's id."""
+def write_memory(db: sqlite3.Connection, item: Item, sketch: bytes | None) -> tuple[int, bool]:
+    """Inside a transaction: remember an item; its row's id, and whether it is new."""
     owner = item.values["owner"]
     found = db.execute(
         "SELECT id, sketch IS NULL FROM memories WHERE owner = ? AND item = ?", (owner, item.id)
@@ -150,12 +150,12 @@ def write_memory(db: sqlite3.Connection, item: Item, sketch: bytes | None) -> in
     if found:
         if sketch is not None and found[1]:
             db.execute("UPDATE memories SET sketch = ? WHERE id = ?", (sketch, found[0]))
-        return found[0]
+        return found[0], False
     values = item.values | {"last": item.values["seen"], "sketch": sketch}
     names, places = ", ".join(values), ", ".join("?" * len(values))
-    made = db.execute(f"INSERT INTO memories ({names}) VALUES ({places})", tuple(values.values())).lastrowid
-    write_texts(db, int(made or 0), new=True)
-    return int(made or 0)
+    made = db.execute(f"INSERT INTO memories ({names}) VALUES ({places})", tuple(values.values())).lastrowid or 0
+    write_texts(db, made, new=True)
+    return made, True
 
 
 def write_texts(db: sqlite3.Connection, memory: int, *, new: bool = False) -> None:

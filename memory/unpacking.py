@@ -264,7 +264,7 @@ def _write_one(db: sqlite3.Connection, owner: str, memory: _Memory, pictures: di
     }  # fmt: skip
     sketch = None if memory.sketch is None else base64.b64decode(memory.sketch)
     item = Item(memory.item, picture, pictures[picture].sha256, (0, 0), None, values)
-    row = write_memory(db, item, sketch)
+    row, _ = write_memory(db, item, sketch)
     texts = (memory.last, memory.caption, memory.words, row)
     db.execute("UPDATE memories SET last = ?, caption = ?, words = ? WHERE id = ?", texts)
     db.executemany("INSERT OR IGNORE INTO tags (memory, tag) VALUES (?, ?)", [(row, tag) for tag in memory.tags])

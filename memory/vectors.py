@@ -16,7 +16,7 @@ from .spaces import Space, chunks, unpacked
 
 CACHE_BYTES = 1_500_000_000  # of vectors, of all spaces together
 READ_AT_ONCE = 10_000  # rows; the ledger's connection is free between two reads
-FEW = 0.25  # of the rows: under this share only they are multiplied, above it all and the others are left out
+FEW = 0.25  # of the rows between the first and the last: under this share only they are multiplied, else all
 
 _ROWS = (
     "SELECT v.id, v.memory, v.vector, m.kind, m.label, m.source, m.seen, m.last FROM vectors v "
@@ -58,6 +58,7 @@ class Vectors:
         self._space = space
         self._lock = threading.Lock()
         self._change = 0
+        self._stamp: tuple[int, ...] = ()
         self._table = Table(space.dim, {None: 0})
 
     @property
@@ -68,6 +69,9 @@ class Vectors:
     def follow(self) -> Table:
         """Take in what the ledger has got since, and let go what is gone."""
         with self._lock:
+            stamp = self._ledger.stamp()  # before reading: what changes meanwhile is found the next time
+            if stamp and stamp == self._stamp:
+                return self._table
             sql = "SELECT seq, vector, what FROM changes WHERE space = ? AND seq > ? ORDER BY seq"
             changes = self._ledger.read(sql, (self._space.id, self._change))
             if changes:
@@ -82,6 +86,7 @@ class Vectors:
                 if rows:
                     self._table.append(rows)
                 if len(rows) < READ_AT_ONCE:
+                    self._stamp = stamp
                     return self._table
 
     def _refresh(self, vectors: Sequence[int]) -> None:
@@ -181,7 +186,9 @@ class Table:
             seen, last = self.seen[:count], self.last[:count]
             masks.append(((seen >= low) & (seen < high)) | ((last >= low) & (last < high)))
         masks += [np.isin(self.memory[:count], np.fromiter(ids, np.int64)) for ids in among]
-        return np.logical_and.reduce(masks) if masks else None
+        if len(masks) < 2:
+            return masks[0] if masks else None
+        return np.logical_and.reduce(masks)
 
     def nearest(self, vector: np.ndarray, k: int, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The memories nearest to a vector, best first: (m,) int64 ids and (m,) float32 cosines, m <= k."""
@@ -191,8 +198,9 @@ class Table:
             cosines = self.vectors[:count] @ vector
         else:
             rows = np.flatnonzero(mask)
-            few = len(rows) < FEW * count
-            cosines = self.vectors[rows] @ vector if few else (self.vectors[:count] @ vector)[rows]
+            start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)  # of a time: mostly one stretch
+            few = len(rows) < FEW * (stop - start)
+            cosines = self.vectors[rows] @ vector if few else (self.vectors[start:stop] @ vector)[rows - start]
         best = np.argpartition(-cosines, k)[:k] if len(cosines) > k else np.arange(len(cosines))
         best = best[np.argsort(-cosines[best], kind="stable")]
         return self.memory[best if rows is None else rows[best]], cosines[best]

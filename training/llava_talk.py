@@ -66,12 +66,30 @@ SIGN = ("What does the sign say?", "Read the sign.", "What is written on the sig
         "Which word does this sign show?", "What stands on the sign?")  # fmt: skip
 HELD_OUT_ASKED = {"sign": ("What word is this?",), "statement": ("Is it right to say: {}?",)}
 CROP = {
-    "shape": ("What is this?", "What shape is this thing?", "What thing is this?", "What is it?", "Tell me what it is.",
-              "What kind of thing is this?", "What do you see here?"),
-    "color": ("What colour is it?", "What color is this thing?", "Which colour is this?", "Tell me its colour.",
-              "What is the colour of this thing?", "Its color?"),
-    "material": ("What is it made of?", "What material is this thing?", "Which material is it?",
-                 "Tell me its material.", "What is this thing made of?"),
+    "shape": (
+        "What is this?",
+        "What shape is this thing?",
+        "What thing is this?",
+        "What is it?",
+        "Tell me what it is.",
+        "What kind of thing is this?",
+        "What do you see here?",
+    ),
+    "color": (
+        "What colour is it?",
+        "What color is this thing?",
+        "Which colour is this?",
+        "Tell me its colour.",
+        "What is the colour of this thing?",
+        "Its color?",
+    ),
+    "material": (
+        "What is it made of?",
+        "What material is this thing?",
+        "Which material is it?",
+        "Tell me its material.",
+        "What is this thing made of?",
+    ),
     "all": ("Describe this thing.", "Describe it.", "Tell me about this thing.", "Describe what you see here."),
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")

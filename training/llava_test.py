@@ -202,9 +202,7 @@ def statements(count: int, unseen: bool = False) -> list[Case]:
         if told is not None:
             group = "foil, phrasings held out" if unseen else "foil"
             answer = "true" if told[1] else "false"
-            made.append(
-                Case(group, (_small(shown(rendered)),), [told[0].question], [answer], [(f"answer {answer}",)])
-            )
+            made.append(Case(group, (_small(shown(rendered)),), [told[0].question], [answer], [(f"answer {answer}",)]))
         if len(made) == count:
             break
     return made
