@@ -24,6 +24,7 @@ from pydantic import PrivateAttr
 from ..errors import UserError
 from ..prompts.calls import CLOSE, OPEN, parse_assistant
 from ..settings import ModelSpec
+from ..tools.looping import goes_round
 from .grammar import GrammarCache
 from .messages import call_ids
 from .transcript import for_template, shorten
@@ -287,14 +288,14 @@ class _Loaded:
         return prompt[same:]
 
     def decode(self, prompt: list[int], matcher: Any, most: int, stop: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        """Greedy decoding under the grammar; yields text as it is decided, then the usage."""
+        """Greedy decoding under the grammar, ended where it goes round in circles; text as decided, then the usage."""
         import numpy as np
 
         written: list[int] = []
         text = whole = ""
         try:
             waiting = self.rewind(prompt)
-            while len(written) < most:
+            while len(written) < most and not goes_round(written):
                 forced = matcher.compute_ff_tokens()
                 if forced:
                     matcher.consume_tokens(forced)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
 import torch
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -368,3 +370,17 @@ def test_a_server_must_be_named(monkeypatch):
     with pytest.raises(UserError, match="OPENAI_BASE_URL") as caught:
         load_controller("openai:some-model")
     assert caught.value.kind == "missing_server"
+
+
+def test_what_goes_round_in_circles_ends(spec):
+    model = LocalChatModel(spec=spec, device="cpu", max_text=400)
+    loaded = model._load()
+    letters = [loaded.tokenizer.encode(letter, add_special_tokens=False)[0] for letter in "abcde"]
+    turns = itertools.cycle(letters)
+
+    def forward(tokens):
+        loaded._cached += tokens
+        return np.eye(loaded.vocabulary, dtype=np.float32)[next(turns)]
+
+    loaded.forward = forward
+    assert model.invoke([HumanMessage("Go on.")]).text == "abcde" * 3

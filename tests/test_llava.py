@@ -147,6 +147,24 @@ def test_words_come_one_after_the_other_and_a_kept_answer_at_once(llava: Llava) 
     assert heard == ["It is a red cube."]
 
 
+def test_a_row_that_goes_round_in_circles_ends_and_the_others_go_on(
+    llava: Llava, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [llava.prompt(Answer((view(1),), "What?"))[0]] * 2
+    counted: list[int] = []
+
+    def head(states: torch.Tensor) -> torch.Tensor:  # the first row goes round, the second counts up
+        counted.append(len(states))
+        step = len(counted)
+        wanted = [20 + step % 4, 100 + step][-len(states) :]
+        return torch.nn.functional.one_hot(torch.tensor(wanted), 300).float()
+
+    monkeypatch.setattr(llava.decoder, "head", head)
+    told = list(llava.decoder.decode(prompts, 30))
+    assert [sum(token.row == row for token in told) for row in (0, 1)] == [12, 30]
+    assert counted == [2] * 12 + [1] * 18
+
+
 def script_tokens(llava: Llava, text: str) -> None:
     """Have the decoder write a text, whatever it is asked."""
     from saccade.tools.llava_decode import Token

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from .llava_prompt import Prompt
+from .looping import goes_round
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values, layer by layer: (1, heads, length, width)
 
@@ -47,7 +48,7 @@ class Decoder:
 
     @torch.inference_mode()
     def decode(self, prompts: Sequence[Prompt], most: int) -> Iterator[Token]:
-        """Tokens as they are decided, row by row, step by step; an end is not told.
+        """Tokens as they are decided, row by row, step by step; an end is not told. What goes round in circles ends.
 
         Args:
             prompts: with beginnings of one length; any number of them may be the same.
@@ -64,6 +65,7 @@ class Decoder:
         for row, pad in enumerate(pads):
             mask[row, length : length + pad] = 0
         rows = list(range(len(prompts)))
+        written: list[list[int]] = [[] for _ in prompts]
         for step in range(most):
             new = ids.shape[1]
             places = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
@@ -79,7 +81,9 @@ class Decoder:
             tokens, sure = best.indices.tolist(), best.values.tolist()
             live = [place for place, token in enumerate(tokens) if token not in self.ends]
             for place in live:
+                written[rows[place]].append(tokens[place])
                 yield Token(rows[place], tokens[place], sure[place])
+            live = [place for place in live if not goes_round(written[rows[place]])]
             if not live or step + 1 == most:
                 return
             if len(live) < len(rows):
