@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..errors import UserError
 from .calibration import CAPTION, NOTHING_SAID, Asked, Calibration, against_nothing
+from .filters import IN_CHAT, conditions, is_filtered
 from .index import TAIL, Index
 from .pictures import PictureStore, lineage_of, path_of
 from .recall import Embedder, Hit, Query
@@ -149,7 +150,7 @@ class Search:
         """Memories' ids, vectors' ids, and whether that is all there is."""
         if space is None or look.vector is None:
             return [], [], True
-        if not _is_filtered(query) and not query.exact:
+        if not is_filtered(query) and not query.exact:
             sql = "SELECT 1 FROM memories WHERE owner = ? AND kind = 'region' LIMIT 1"
             mixed = bool(self._ledger.read(sql, (owner,)))
             found = self._from_index(space, look.vector, want * (MIXED if mixed else 1))
@@ -209,7 +210,7 @@ class Search:
         """The memories that pass the filters that are not columns of the vectors' table."""
         lists: list[list[int]] = []
         if query.chat is not None:
-            sql = f"SELECT m.id FROM memories m WHERE m.owner = ? AND {_IN_CHAT}"
+            sql = f"SELECT m.id FROM memories m WHERE m.owner = ? AND {IN_CHAT}"
             lists.append([row["id"] for row in self._ledger.read(sql, (owner, query.chat, owner, query.chat))])
         if query.tag is not None:
             # CROSS: the tag first; SQLite would rather go through all that the owner has.
@@ -222,7 +223,7 @@ class Search:
         said = [word for word in re.findall(r"\w+", (query.words or "").lower()) if word not in UNSAID][:32]
         if not said or not self._ledger.exists:
             return []
-        where, values = _conditions(owner, query)
+        where, values = conditions(owner, query)
         sql = (
             "SELECT m.id FROM memory_text f JOIN memories m ON m.id = f.rowid "
             f"WHERE memory_text MATCH ? AND {where} ORDER BY bm25(memory_text), m.id LIMIT {TEXTS}"
@@ -231,7 +232,7 @@ class Search:
         return [row["id"] for row in rows]
 
     def _newest(self, owner: str, query: Query) -> list[Hit]:
-        where, values = _conditions(owner, query)
+        where, values = conditions(owner, query)
         sql = f"SELECT m.id FROM memories m WHERE {where} ORDER BY m.last DESC, m.id DESC LIMIT ?"
         memories = [row["id"] for row in self._ledger.read(sql, (*values, query.k))]
         rows = {row["memory"]: row for row in self._rows(owner, None, memories, [])}
@@ -364,46 +365,6 @@ class Search:
             cosine=cosine,
             also=also,
         )
-
-
-# A picture is of every conversation that it has a handle in, a region of the one that found it. The conversation has
-# to be the owner's: its id alone shows nobody anything.
-_IN_CHAT = (
-    "(m.chat = ? OR (m.kind = 'picture' AND m.picture IN (SELECT c.picture FROM chat_pictures c "
-    "JOIN chats k ON k.id = c.chat WHERE k.owner = ? AND c.chat = ?)))"
-)
-
-
-def _is_filtered(query: Query) -> bool:
-    return any(
-        one is not None
-        for one in (query.chat, query.since, query.until, query.tag, query.label, query.source, query.kind)
-    )
-
-
-def _conditions(owner: str, query: Query) -> tuple[str, list[object]]:
-    """The filters of a query as a condition on `memories m`, with its parameters."""
-    parts: list[tuple[str, list[object]]] = [("m.owner = ?", [owner])]
-    if query.chat is not None:
-        parts.append((_IN_CHAT, [query.chat, owner, query.chat]))
-    if query.since is not None or query.until is not None:
-        low = _utc(query.since) if query.since else ""
-        high = _utc(query.until) if query.until else "~"
-        parts.append(("((m.seen >= ? AND m.seen < ?) OR (m.last >= ? AND m.last < ?))", [low, high, low, high]))
-    if query.tag is not None:
-        parts.append(("m.id IN (SELECT memory FROM tags WHERE tag = ?)", [query.tag]))
-    if query.label is not None:
-        parts.append(("m.label = ?", [query.label]))
-    if query.source is not None:
-        ending = "/" + query.source
-        parts.append(("(m.source = ? OR substr(m.source, -?) = ?)", [query.source, len(ending), ending]))
-    if query.kind is not None:
-        parts.append(("m.kind = ?", [query.kind]))
-    return " AND ".join(one for one, _ in parts), [value for _, values in parts for value in values]
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
 
 
 @lru_cache(1024)

@@ -162,7 +162,7 @@ def seen_of(batch, hidden=256):
 
 
 def test_an_error_planted_in_the_users_words_changes_no_loss_and_one_in_the_assistants_does(model, words, rows):
-    from saccade.training.llava import losses_of
+    from saccade.training.llava_loss import losses_of
 
     batch = batch_of(rows, words)
     seen = seen_of(batch)
@@ -179,7 +179,7 @@ def test_an_error_planted_in_the_users_words_changes_no_loss_and_one_in_the_assi
 
 
 def test_no_gradient_comes_from_the_users_words(model, words, rows):
-    from saccade.training.llava import losses_of
+    from saccade.training.llava_loss import losses_of
 
     batch = batch_of(rows, words)
     silent = batch._replace(weights=torch.zeros_like(batch.weights))
@@ -241,7 +241,7 @@ def texts(rows, words):
 
 
 def test_a_sign_is_written_as_its_letters_in_reading_order(words, store):
-    from saccade.training.llava import Written
+    from saccade.training.llava_seen import Written
 
     written = Written(store, words)
     for at, word in enumerate(store.words[:4]):
