@@ -54,7 +54,7 @@ def square(view: View, fill: tuple[int, int, int]) -> Image.Image:
     left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
     image = view.load()
     shown = (max(0, left), max(0, top), min(image.width, left + side), min(image.height, top + side))
-    part = image.crop(shown)
+    part = image if shown == (0, 0, *image.size) else image.crop(shown)
     if part.size == (side, side):
         return part
     canvas = Image.new("RGB", (side, side), fill)
