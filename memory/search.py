@@ -244,13 +244,13 @@ class Search:
         self, owner: str, space: Space | None, memories: Sequence[int], vectors: Sequence[int]
     ) -> list[sqlite3.Row]:
         """All that a hit tells, for memories and for vectors, by their ids: always the owner's own."""
-        wanted = list(memories)
-        if vectors:
-            sql = f"SELECT memory FROM vectors WHERE id IN ({', '.join('?' * len(vectors))})"
-            wanted += [row["memory"] for row in self._ledger.read(sql, vectors)]
+        wanted = [*memories, *vectors]
         if not wanted:
             return []
-        marks = ", ".join("?" * len(wanted))
+        marks = ", ".join("?" * len(memories))
+        if vectors:
+            given = f"VALUES {', '.join(['(?)'] * len(memories))} UNION ALL " if memories else ""
+            marks = f"{given}SELECT memory FROM vectors WHERE id IN ({', '.join('?' * len(vectors))})"
         sql = (
             "SELECT m.id AS memory, m.item, m.picture, m.kind, m.x0, m.y0, m.x1, m.y1, m.label, m.caption, m.words, "
             "m.source, m.last, m.lineage, p.sha256, p.width, p.height, v.vector, "
