@@ -4,12 +4,15 @@ A turn is free text, then up to three tool calls; or just text, which is the ans
 one of the registered tools with arguments that fit its JSON Schema; a handle is one of those that
 the conversation has. So a small model cannot misspell a tool, invent an argument or name a region
 that is not there, and most of what it would have to copy is forced (llguidance gives the forced
-tokens in one go). The format is that of `prompts.calls`; the mask and the parser are llguidance's.
+tokens in one go). A model that was taught to quote only what it was told can be held to that, too:
+a quotation is then one that stands in the conversation, to the letter. The format is that of
+`prompts.calls`; the mask and the parser are llguidance's.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,8 @@ MAX_ITEMS = 20
 MAX_NUMBER = 10_000
 NUMBER_STEP = 0.01  # without it, a number could have digits without end
 NOISE = {"title", "description", "default", "x-handle", "$defs"}
+_QUOTATION = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_SIGN = re.compile(r"([\\.+*?()|\[\]{}^$/&~#-])")  # what means something in a regular expression
 
 
 def narrow(schema: Mapping[str, Any], handles: Sequence[str]) -> dict[str, Any] | None:
@@ -107,10 +112,16 @@ def _without_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**schema, "anyOf": [one for one in schema["anyOf"] if one.get("type") != "null"]}
 
 
+def quotations(texts: Iterable[str]) -> tuple[str, ...]:
+    """What stands in double quotes (JSON's) in the texts, without them, each once, in order."""
+    return tuple(dict.fromkeys(found for text in texts for found in _QUOTATION.findall(text)))
+
+
 def turn_grammar(
     tools: Iterable[Mapping[str, Any]],
     handles: Sequence[str],
     *,
+    quotes: Sequence[str] | None = None,
     tokens: Iterable[str] = (),
     max_text: int = 400,
     max_calls: int = MAX_CALLS,
@@ -121,6 +132,7 @@ def turn_grammar(
         tools: in OpenAI's form, `{"type": "function", "function": {"name", "parameters"}}`. A tool
             that needs a handle of a kind that does not exist is left out.
         handles: the conversation's handles.
+        quotes: what may stand in double quotes in the text; None: anything.
         tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
         max_text: how many characters the thought, or the answer, may have.
         max_calls: how many calls one turn may make.
@@ -144,6 +156,9 @@ def turn_grammar(
         rules.append(f'call_{len(rules)}: {opening} "\\n" %json {json.dumps(schema)} "\\n" {closing}')
     # No "<" in free text, so that a call can only be written as a call; no control characters.
     text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{max_text - 1}}}/"
+    if quotes is not None and all(len(quote) <= max_text // 2 for quote in quotes):  # a long one might not fit
+        literal = "|".join(_SIGN.sub(r"\\\1", quote) for quote in quotes)
+        text += rf' & /([^"]|"({literal})")*/' if quotes else r' & /[^"]*/'
     if not rules:
         return f"%llguidance {{}}\nstart: TEXT\n{text}\n"
     several = "call"
@@ -167,22 +182,28 @@ class GrammarCache:
         self.tokenizer = tokenizer
         self.tokens = tuple(tokens)
         self.size = size
-        self._kept: OrderedDict[tuple[str, tuple[str, ...], int], LLMatcher] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], LLMatcher] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def matcher(self, tools: Sequence[Mapping[str, Any]], handles: Sequence[str], max_text: int = 400) -> LLMatcher:
+    def matcher(
+        self,
+        tools: Sequence[Mapping[str, Any]],
+        handles: Sequence[str],
+        max_text: int = 400,
+        quotes: Sequence[str] | None = None,
+    ) -> LLMatcher:
         """A matcher at the start of a turn.
 
         Raises:
             ValueError: a tool's schema has something that the grammar cannot say.
         """
-        key = (json.dumps([tool["function"] for tool in tools], sort_keys=True), tuple(handles), max_text)
+        key = (json.dumps([tool["function"] for tool in tools], sort_keys=True), tuple(handles), max_text, quotes)
         if key not in self._kept:
             from llguidance import LLMatcher
 
-            text = turn_grammar(tools, handles, tokens=self.tokens, max_text=max_text)
+            text = turn_grammar(tools, handles, tokens=self.tokens, max_text=max_text, quotes=quotes)
             made = LLMatcher(self.tokenizer, LLMatcher.grammar_from_lark(text), log_level=0)
             if made.is_error():
                 raise ValueError(f"no grammar for these tools: {made.get_error()}")

@@ -27,6 +27,7 @@ from PIL import Image
 
 from ..agent.agent import Agent
 from ..agent.scripted import ScriptedController, call
+from ..settings import Settings
 from ..tools.requests import Detect
 
 ROUNDS, TURNS = 12, 12
@@ -122,7 +123,8 @@ def checkpoint_bytes(folder: Path, side: int) -> int:
     picture = folder / f"{side:04d}.png"
     Image.effect_noise((side, side), 80).convert("RGB").save(picture)
     plan = [call("find_objects", image="img_1"), call("crop_image", image="reg_1"), "Here it is: img_2."]
-    with Agent(controller=ScriptedController(plan), home=home, experts=OneThing()) as agent:
+    settings = Settings(home=home, remember=False)  # these experts embed nothing
+    with Agent(controller=ScriptedController(plan), settings=settings, experts=OneThing()) as agent:
         assert agent.chat().send("Crop it", [picture]).images, "no picture was made"
     with sqlite3.connect(home / "chats.sqlite") as db:
         rows = db.execute("SELECT sum(length(checkpoint) + length(metadata)) FROM checkpoints").fetchone()

@@ -9,7 +9,7 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from saccade.agent.grammar import GrammarCache, narrow, turn_grammar
+from saccade.agent.grammar import GrammarCache, narrow, quotations, turn_grammar
 from saccade.agent.loop import tool_schemas
 from saccade.prompts.calls import CLOSE, OPEN, render_assistant
 from saccade.tools.registry import all_tools
@@ -44,8 +44,8 @@ def admits(request):
     assert bool(own) == (request.param != "plain")
     cache = GrammarCache(llguidance.hf.from_tokenizer(made, n_vocab=len(made) + 5), own)
 
-    def check(text, tools=TOOLS, handles=HANDLES, max_text=400):
-        matcher = cache.matcher(tools, handles, max_text)
+    def check(text, tools=TOOLS, handles=HANDLES, max_text=400, quotes=None):
+        matcher = cache.matcher(tools, handles, max_text, quotes)
         tokens = made.encode(text, add_special_tokens=False)
         return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
 
@@ -126,6 +126,44 @@ def test_without_tools_there_is_only_an_answer(admits):
 def test_the_bound_on_text_is_kept(admits):
     assert admits("x" * 30, max_text=30)
     assert not admits("x" * 31, max_text=30)
+
+
+TOLD = [
+    'Ask: what does "my desk" show?',
+    'img_1: "a star (red) left of a cup/mug." 2 words: reg_1 "SALE \\"50\\" %", reg_2 "C++".',
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ('img_1 shows "a star (red) left of a cup/mug."', True),
+        ('It says "SALE \\"50\\" %" and "C++", on "my desk".', True),
+        ("It says nothing.", True),
+        ('img_1 shows "a star (red) left of a star (red) left of a star"', False),
+        ('It says "C+".', False),
+        ('It says "SALE.', False),
+        ("It says SALE.", True),
+    ],
+)
+def test_a_model_that_quotes_to_the_letter_quotes_what_was_told(admits, text, fits):
+    assert admits(text, quotes=quotations(TOLD)) is fits
+    assert admits(text + "\n" + turn(FIND, thought=""), quotes=quotations(TOLD)) is fits
+    assert admits(text)
+
+
+def test_where_nothing_was_quoted_nothing_is(admits):
+    assert not admits('It says "A".', quotes=())
+    assert admits("It says A.", quotes=())
+
+
+def test_a_quotation_that_might_not_fit_sets_them_free(admits):
+    assert admits('It says "A".', quotes=("long " * 50,), max_text=400)
+
+
+def test_quotations_are_found_as_json_writes_them():
+    assert quotations(TOLD) == ("my desk", "a star (red) left of a cup/mug.", 'SALE \\"50\\" %', "C++")
+    assert quotations(["no quotes", '"', '""']) == ("",)
 
 
 def test_grammars_are_compiled_once_for_the_same_tools_and_handles():

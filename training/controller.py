@@ -251,7 +251,9 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases:
     model.generation_config.save_pretrained(out)
     metrics = measure(model, tokenizer, cases if plan.steps > 100 else 4)
     state = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight"}  # it is tied
-    config = model.config.to_dict() | {"architectures": ["LlamaForCausalLM"], "dtype": "float16"}
+    config = model.config.to_dict() | {
+        "architectures": ["LlamaForCausalLM"], "dtype": "float16", "saccade": {"quotes_verbatim": True},
+    }  # fmt: skip
     card = Card(
         recipe="controller",
         arguments={"steps": plan.steps, "batch": plan.batch, "rate": RATE, "warm_up": WARM_UP, "hidden": HIDDEN,

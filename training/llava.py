@@ -301,7 +301,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
         history += _after(history, run)
         if stage.name != "words" and plan.scenes > 100:
             export(model, tokenizer, out, plan, run.step, run.minutes, metrics)
-            metrics[f"after_{stage.name}"] = evaluate(out, 200)
+            metrics["after_stage_1" if stage.name == "projector" else "after_stage_2"] = evaluate(out, 200)
     draw_curve(history, out / "curve.png")
     minutes = sum(
         json.loads(path.read_text("utf-8").splitlines()[-1])["minutes"] for path in runs.glob("*/run/*.jsonl")
