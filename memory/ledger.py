@@ -39,6 +39,7 @@ class Ledger:
         self.durable = durable
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._opened = 0  # how many connections there were
 
     @property
     def exists(self) -> bool:
@@ -83,7 +84,7 @@ class Ledger:
             if not self.exists:
                 return ()
             db = self._open()
-            return id(db), db.total_changes, db.execute("PRAGMA data_version").fetchone()[0]
+            return self._opened, db.total_changes, db.execute("PRAGMA data_version").fetchone()[0]
 
     def prepare(self) -> None:
         """Create the home folder and the ledger now, if they are not there."""
@@ -123,6 +124,7 @@ class Ledger:
                 db.close()
                 raise
             self._connection = db
+            self._opened += 1
         return self._connection
 
     def _prepare(self, db: sqlite3.Connection) -> None:

@@ -329,3 +329,31 @@ def test_memory_in_memory_searches_exactly(tmp_path: Path) -> None:
     assert found(local, picture=scene(2), k=1) == [ids[2]]
     assert local.verify().healthy
     local.close()
+
+
+def test_a_filtered_search_sees_what_has_changed_whoever_changed_it(local: Memory, tmp_path: Path) -> None:
+    first = give(local, range(3))
+    ask = {"picture": RNG.normal(size=64), "k": 50, "kind": "picture", "exact": True}
+
+    def held() -> set[int]:
+        space = local._search.space("ann")  # what is held, not what passes a threshold
+        assert space is not None
+        table = local._search.cache.of(space)
+        return set(table.memory[: len(table)].tolist())
+
+    before = held()
+    assert len(before) == 3
+    assert held() == before
+    other = Memory(PictureStore(tmp_path / "home", durable=False), ToyEmbedder(), settings=Settings())
+    give(other, range(3, 5))
+    assert len(held()) == 5, "another connection wrote"
+    give(local, range(5, 6))
+    assert len(held()) == 6, "this one wrote"
+    other.forget("ann", ids=first[:1])
+    assert len(held()) == 5, "another one forgot"
+    local.store.ledger.close()
+    give(other, range(6, 7))
+    assert len(held()) == 6, "the connection was closed and opened again"
+    assert first[0] not in found(local, **ask)
+    other.close()
+    other.store.close()
