@@ -141,7 +141,9 @@ def kill_one(children: Children, side: Side, moment: str, seed: int) -> None:
         process.join(OVERDUE)
     process.kill()
     process.join()
-    side.counts["writers_that_failed"] += process.exitcode != -9
+    if process.exitcode != -9:
+        side.counts["writers_that_failed"] += 1
+        side.remarks.append(f"writer {seed}, to be killed at {moment}, ended by itself with {process.exitcode}")
     try:
         while line.poll(0):  # what it said before it died
             side.note(seed, *line.recv())
