@@ -29,11 +29,12 @@ from .programs import (
 )
 from .scene import Scene, Thing
 from .space import RELATIONS, Boxes
+from .wordings import apart, frames_of
 
 _RELATION = {"left": "left of", "right": "right of", "above": "above", "below": "below"}
 
-# what is asked -> family -> wordings; the families of HELD_OUT never train. {f} is a word for a facet.
-IT: dict[str, dict[str, tuple[str, ...]]] = {
+# what is asked -> family -> wordings; the families of HELD_OUT never train. `wordings` adds more to train with.
+_CORE: dict[str, dict[str, tuple[str, ...]]] = {
     "color": {
         "is": ("What colour is it?", "And what color is it?"),
         "its": ("What is its colour?", "And its color?"),
@@ -107,12 +108,17 @@ HELD_OUT = {
     "color": "have", "material": "consist", "size": "tell", "shape": "kind", "place": "look", "count": "tell",
     "exist": "check", "move": "tell", "other": "as for",
 }  # fmt: skip
-_FIRST: dict[str, tuple[str, ...]] = {
+IT = {
+    kind: core | {frame: (frame,) for frame in apart(frames_of("conversation")[kind], core[HELD_OUT[kind]])}
+    for kind, core in _CORE.items()
+}
+_FIRST_CORE: dict[str, tuple[str, ...]] = {
     "ask": ("What {facet} is the {the}?", "Look at the {the}: what {facet} is it?"),
     "exist": ("Is there {a}?", "Do you see {a}?"),
     "pair": ("What {facet} is the {side} {noun}?", "Of the two {nouns}, what {facet} is the {side} one?"),
     "again": ("Now look at the {the}. What {facet} is it?", "And the {the}: what {facet} is it?"),
 }
+_FIRST = {kind: core + frames_of("conversation")[f"first_{kind}"] for kind, core in _FIRST_CORE.items()}
 
 
 @dataclass(frozen=True)

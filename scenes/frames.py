@@ -1,11 +1,15 @@
 """Sentence frames for questions: intent -> family -> frames. A family shares its head verb and its build.
 
+Those that are written here are the core, the held-out ones among them; `wordings` adds many more to train with.
+
 Slots: {things} "red cubes", {a} "a red cube", {one} "red cube", {the} "the red cube"; {other} and {others}
 are the second side of a comparison; {facet} is a word for what is asked. Whole families are held out: no
 question in training is ever worded by one of HELD_OUT.
 """
 
 from __future__ import annotations
+
+from .wordings import apart, frames_of
 
 Frames = dict[str, dict[str, tuple[str, ...]]]
 
@@ -42,7 +46,7 @@ _FACET_FRAMES: dict[str, tuple[str, ...]] = {
 }
 _FACET_HELD_OUT = ("identify", "would", "considering", "there is")
 
-FRAMES: Frames = {
+_CORE: Frames = {
     "count": {
         "how many are": ("How many {things} are there?", "How many {things} are in the picture?"),
         "how many see": ("How many {things} can you see?", "How many {things} do you see here?"),
@@ -222,6 +226,19 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
     "more": ("outnumber", "exceed"),
     "fewer": ("outnumbered", "below"),
 }
+
+
+def _more(intent: str) -> dict[str, tuple[str, ...]]:
+    """Frames of `wordings`, each a family of its own."""
+    known = frames_of("questions")
+    core = _CORE[intent]
+    frames = (*known.get(intent, ()), *(known["facet"] if intent in FACET_WORDS else ()))
+    kept = apart(frames, (frame for name in HELD_OUT[intent] for frame in core[name]))
+    said = {frame for some in core.values() for frame in some}
+    return {frame: (frame,) for frame in kept if frame not in said}
+
+
+FRAMES: Frames = {intent: {**core, **_more(intent)} for intent, core in _CORE.items()}
 
 
 def families(intent: str, held_out: bool) -> list[str]:

@@ -39,7 +39,7 @@ from ..errors import UserError, suggest
 from .clip import SIDE
 from .common import Card, Run, batches, draw_curve, plain_attention, write_json, write_zoo
 from .hands import Hands
-from .llava_data import PATCHES, Batch, Mix, Words, collate, corpus, draw_row
+from .llava_data import PATCHES, Batch, Mix, Words, collate, corpus, draw_row, names
 from .llava_loss import losses_of, naming
 from .llava_seen import Looked, Written, looked
 from .llava_store import Store, draw_store
@@ -69,6 +69,7 @@ BUDGETS = {
 }  # fmt: skip
 HIDDEN, LAYERS, HEADS, INNER = 256, 4, 4, 464
 CONTEXT = 1024
+MOST_WORDS = 455  # that are tokens of their own: each costs 256 of the 5.6 M parameters
 RATES = {"words": 2.5e-3, "projector": 3e-3, "all": 1.5e-3}
 TOWER_SHARE = 0.2  # of the rate, in stage 2
 HOPS_AT = (0.12, 0.25, 0.4)  # of stage 0: until then no hop, one, two
@@ -279,7 +280,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
         raise UserError(f"There is nothing to resume in {str(out)!r}: leave --resume out.", kind="nothing_to_resume")
     torch.manual_seed(0)
     store = draw_store(runs / "store", plan.scenes, plan.sign_scenes, plan.workers)
-    tokenizer = make_tokenizer(runs, 700 if plan.scenes > 100 else 20)
+    tokenizer = make_tokenizer(runs, 1500 if plan.scenes > 100 else 20)
     words = Words(tokenizer)
     heads = Prepared(load_tower()).to(device).train()
     model = make_model(tokenizer, heads.tower).to(device)
@@ -323,12 +324,12 @@ def _begun(folder: Path, resume: bool) -> bool:
     return resume and (folder / "run" / "checkpoint.pt").is_file()
 
 
-def make_tokenizer(folder: Path, scenes: int = 700) -> Any:
+def make_tokenizer(folder: Path, scenes: int = 1500) -> Any:
     """The tokenizer of a run: its words are gathered once, and kept."""
     path = folder / "words.json"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, words_in(corpus(scenes), 3 if scenes > 100 else 1))
+        write_json(path, words_in(corpus(scenes), 3 if scenes > 100 else 1, MOST_WORDS, names()))
     return build_tokenizer(json.loads(path.read_text("utf-8")))
 
 

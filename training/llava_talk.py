@@ -42,6 +42,7 @@ from ..scenes.programs import (
 )
 from ..scenes.scene import Scene, Thing
 from ..scenes.space import Boxes, centres, place_of, raster_order
+from ..scenes.wordings import apart, frames_of
 from .llava_words import ANSWER, BINS
 
 SHORT = ("Describe the picture in short.", "Describe the picture shortly.", "What is in the picture?",
@@ -92,6 +93,12 @@ CROP = {
     ),
     "all": ("Describe this thing.", "Describe it.", "Tell me about this thing.", "Describe what you see here."),
 }
+# More of each, to train with.
+_MORE = frames_of("asking")
+SHORT, DETAILED, PAIR = SHORT + _MORE["short"], DETAILED + _MORE["detailed"], PAIR + _MORE["pair"]
+STATEMENT += apart(_MORE["statement"], HELD_OUT_ASKED["statement"])
+SIGN += tuple(frame for frame in _MORE["sign"] if frame not in HELD_OUT_ASKED["sign"])
+CROP = {asked: frames + _MORE[f"crop_{asked}"] for asked, frames in CROP.items()}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 _ON = {"plain": "On a plain background", "desk": "On a desk", "street": "On a street", "shelf": "On a shelf"}
 _AT = {"centre": "in the centre"}

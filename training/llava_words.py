@@ -48,15 +48,23 @@ def _core(words: Iterable[str]) -> Any:
     return core
 
 
-def words_in(texts: Iterable[str], least: int = 3) -> list[str]:
-    """The words in small letters that stand in the texts `least` times, in the order of the alphabet."""
+def words_in(texts: Iterable[str], least: int = 3, most: int | None = None, sure: Iterable[str] = ()) -> list[str]:
+    """The words in small letters that stand in the texts `least` times, in the order of the alphabet.
+
+    Args:
+        texts: of training.
+        least: how often a word must stand there.
+        most: how many words, the most frequent ones; the others are spelled.
+        sure: words that are taken before the frequent ones.
+    """
     counts: Counter[str] = Counter()
     for text in texts:
         for word in text.replace("'", " ' ").split():
             bare = word.strip(string.punctuation)
             if bare.isalpha() and (len(bare) == 1 or not bare.isupper()):
                 counts[bare.lower()] += 1
-    return sorted(word for word, count in counts.items() if count >= least and len(word) > 1)
+    frequent = sorted((-count, word) for word, count in counts.items() if count >= least and len(word) > 1)
+    return sorted([*dict.fromkeys([*sure, *(word for _, word in frequent)])][:most])
 
 
 def build_tokenizer(words: Iterable[str]) -> Any:

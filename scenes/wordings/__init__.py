@@ -1,0 +1,48 @@
+"""More wordings than anyone would read in code: sentence frames by their intent, in TOML files beside this one.
+
+`questions.toml` goes to `frames`, `conversation.toml` to `dialogue`, `pairs.toml` to `nlvr`, `asking.toml` to what
+LLaVA is asked of statements, signs and cut-outs. Each frame is a family of its own. They were written without sight of
+the families that are held out; one that says the same as such a family with other little words is left out here, so
+that the sets stay apart whoever adds a line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+# Words that many ways of asking share, and that do not tell a family.
+LITTLE = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        a about all am an and any are as at be been big by can color colour could did do does for form from get give
+        had has have here how hue i i'd i'm if image images in into is it item its kind large let made many material
+        me my no now number object of on one or other our out photo picture pictures please say scene second see
+        shall shape should size small so some tell than that the their them then there these they thing things this
+        those to two us was we were what what's where whether which while will with would you your
+        """,
+    )
+)
+
+
+@cache
+def frames_of(file: str) -> dict[str, tuple[str, ...]]:
+    """What a file holds: intent -> frames."""
+    read = tomllib.loads((files(__name__) / f"{file}.toml").read_text("utf-8"))
+    return {intent: tuple(frames) for intent, frames in read.items()}
+
+
+def apart(frames: Iterable[str], held_out: Iterable[str]) -> tuple[str, ...]:
+    """The frames that do not say what a held-out one says: none has all the telling words of one of those."""
+    kept = [marks for frame in held_out if (marks := telling(frame))]
+    return tuple(frame for frame in frames if not any(marks <= telling(frame) for marks in kept))
+
+
+def telling(frame: str) -> frozenset[str]:
+    """The words of a frame that tell it from others, without slots and `LITTLE` words; all where it has no other."""
+    words = re.findall(r"[a-z']+", re.sub(r"\{[a-z]*\}", " ", frame.lower()))
+    return frozenset(words) - LITTLE or frozenset(words)
