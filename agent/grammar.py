@@ -4,20 +4,20 @@ A turn is free text, then up to three tool calls; or just text, which is the ans
 one of the registered tools with arguments that fit its JSON Schema; a handle is one of those that
 the conversation has. So a small model cannot misspell a tool, invent an argument or name a region
 that is not there, and most of what it would have to copy is forced (llguidance gives the forced
-tokens in one go). A model that was taught to quote only what it was told can be held to that, too:
-a quotation is then one that stands in the conversation, to the letter. The format is that of
-`prompts.calls`; the mask and the parser are llguidance's.
+tokens in one go). A model that was taught to repeat others only to the letter can be held to that,
+too (see `verbatim`). The format is that of `prompts.calls`; the mask and the parser are llguidance's.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.calls import CLOSE, MAX_CALLS, OPEN
+from .verbatim import Verbatim, quoting, words_of
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -27,45 +27,57 @@ MAX_STRING = 120  # characters, where a schema has no bound
 MAX_ITEMS = 20
 MAX_NUMBER = 10_000
 NUMBER_STEP = 0.01  # without it, a number could have digits without end
-NOISE = {"title", "description", "default", "x-handle", "$defs"}
-_QUOTATION = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_SIGN = re.compile(r"([\\.+*?()|\[\]{}^$/&~#-])")  # what means something in a regular expression
+NOISE = {"title", "description", "default", "x-handle", "x-words", "$defs"}
 
 
-def narrow(schema: Mapping[str, Any], handles: Sequence[str]) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Given:
+    """What a schema is narrowed to, and the definitions that it names."""
+
+    handles: Sequence[str]
+    said: str | None
+    named: Mapping[str, Any]
+
+
+def narrow(schema: Mapping[str, Any], handles: Sequence[str], said: str | None = None) -> dict[str, Any] | None:
     """A JSON Schema for the grammar: bounded everywhere, handles replaced by those that exist.
 
     Args:
-        schema: as pydantic makes it; "x-handle": "picture", "region" or "any" marks a handle.
+        schema: as pydantic makes it. "x-handle": "picture", "region" or "any" marks a handle; "x-words": "any" or
+            "question" marks what is to be in the user's words.
         handles: the conversation's handles, `img_N` and `reg_N`.
+        said: what the user said; None: what is marked "x-words" may be any text.
 
     Returns:
         The narrowed schema, or None where no value fits (a handle is needed and there is none).
     """
-    return _narrow(dict(schema), handles, schema.get("$defs", {}))
+    return _narrow(schema, _Given(handles, said, schema.get("$defs", {})))
 
 
-def _narrow(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
+def _narrow(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
     if "$ref" in schema:
-        return _narrow(named[schema["$ref"].rpartition("/")[2]], handles, named)
+        return _narrow(given.named[schema["$ref"].rpartition("/")[2]], given)
     if "x-handle" in schema:
         prefix = {"picture": "img_", "region": "reg_"}.get(schema["x-handle"], "")
-        fitting = [handle for handle in handles if handle.startswith(prefix)]
+        fitting = [handle for handle in given.handles if handle.startswith(prefix)]
         return {"enum": fitting} if fitting else None
     if "anyOf" in schema:
-        several = [_narrow(one, handles, named) for one in schema["anyOf"]]
+        several = [_narrow(one, given) for one in schema["anyOf"]]
         fitting = [one for one in several if one is not None]
         return {"anyOf": fitting} if len(fitting) > 1 else (fitting[0] if fitting else None)
     if "enum" in schema or "const" in schema:
         return {key: value for key, value in schema.items() if key in {"enum", "const"}}
     kind = schema.get("type")
     if kind == "object" or "properties" in schema:
-        return _object(schema, handles, named)
+        return _object(schema, given)
     if kind == "array":
-        return _array(schema, handles, named)
+        return _array(schema, given)
     small = {key: value for key, value in schema.items() if key not in NOISE}
     if kind == "string":
         small.setdefault("maxLength", MAX_STRING)
+        if given.said is not None and "x-words" in schema:
+            pattern = words_of(given.said, small["maxLength"], schema["x-words"] == "question")
+            return {"type": "string", "pattern": f"^({pattern})$"} if pattern else None
     elif kind in {"integer", "number"}:
         if not small.keys() & {"minimum", "exclusiveMinimum"}:
             small["minimum"] = -MAX_NUMBER
@@ -76,13 +88,13 @@ def _narrow(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[st
     return small
 
 
-def _object(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
+def _object(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
     required = schema.get("required", [])
     properties: dict[str, Any] = {}
     for name, one in schema.get("properties", {}).items():
         if name not in required:
             one = _without_null(one)  # leaving an argument out says the same as null
-        narrowed = _narrow(one, handles, named)
+        narrowed = _narrow(one, given)
         if narrowed is not None:
             properties[name] = narrowed
         elif name in required:
@@ -90,17 +102,17 @@ def _object(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[st
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
-def _array(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
+def _array(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
     small: dict[str, Any] = {"type": "array", "minItems": schema.get("minItems", 0)}
     small["maxItems"] = schema.get("maxItems", max(MAX_ITEMS, small["minItems"]))
     if "prefixItems" in schema:
-        items = [_narrow(one, handles, named) for one in schema["prefixItems"]]
+        items = [_narrow(one, given) for one in schema["prefixItems"]]
         if any(item is None for item in items):
             return None
         small["prefixItems"] = items
         small["maxItems"] = min(small["maxItems"], len(items))
         return small
-    item = _narrow(schema.get("items", {"type": "string"}), handles, named)
+    item = _narrow(schema.get("items", {"type": "string"}), given)
     if item is None:
         return None if small["minItems"] else small | {"maxItems": 0}
     return small | {"items": item}
@@ -112,16 +124,11 @@ def _without_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**schema, "anyOf": [one for one in schema["anyOf"] if one.get("type") != "null"]}
 
 
-def quotations(texts: Iterable[str]) -> tuple[str, ...]:
-    """What stands in double quotes (JSON's) in the texts, without them, each once, in order."""
-    return tuple(dict.fromkeys(found for text in texts for found in _QUOTATION.findall(text)))
-
-
 def turn_grammar(
     tools: Iterable[Mapping[str, Any]],
     handles: Sequence[str],
     *,
-    quotes: Sequence[str] | None = None,
+    verbatim: Verbatim | None = None,
     tokens: Iterable[str] = (),
     max_text: int = 400,
     max_calls: int = MAX_CALLS,
@@ -132,7 +139,7 @@ def turn_grammar(
         tools: in OpenAI's form, `{"type": "function", "function": {"name", "parameters"}}`. A tool
             that needs a handle of a kind that does not exist is left out.
         handles: the conversation's handles.
-        quotes: what may stand in double quotes in the text; None: anything.
+        verbatim: what may be quoted in the text, and in whose words arguments are; None: anything.
         tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
         max_text: how many characters the thought, or the answer, may have.
         max_calls: how many calls one turn may make.
@@ -140,10 +147,11 @@ def turn_grammar(
     own = set(tokens)
     opening = OPEN if OPEN in own else json.dumps(OPEN)
     closing = CLOSE if CLOSE in own else json.dumps(CLOSE)
+    said = verbatim.said if verbatim is not None else None
     rules: list[str] = []
     for tool in tools:
         function = tool["function"]
-        arguments = narrow(function.get("parameters") or {"type": "object", "properties": {}}, handles)
+        arguments = narrow(function.get("parameters") or {"type": "object", "properties": {}}, handles, said)
         if arguments is None:
             continue
         schema = {
@@ -156,9 +164,8 @@ def turn_grammar(
         rules.append(f'call_{len(rules)}: {opening} "\\n" %json {json.dumps(schema)} "\\n" {closing}')
     # No "<" in free text, so that a call can only be written as a call; no control characters.
     text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{max_text - 1}}}/"
-    if quotes is not None and all(len(quote) <= max_text // 2 for quote in quotes):  # a long one might not fit
-        literal = "|".join(_SIGN.sub(r"\\\1", quote) for quote in quotes)
-        text += rf' & /([^"]|"({literal})")*/' if quotes else r' & /[^"]*/'
+    if verbatim is not None and all(len(quote) <= max_text // 2 for quote in verbatim.quotes):  # or it might not fit
+        text += f" & /{quoting(verbatim.quotes)}/"
     if not rules:
         return f"%llguidance {{}}\nstart: TEXT\n{text}\n"
     several = "call"
@@ -192,18 +199,18 @@ class GrammarCache:
         tools: Sequence[Mapping[str, Any]],
         handles: Sequence[str],
         max_text: int = 400,
-        quotes: Sequence[str] | None = None,
+        verbatim: Verbatim | None = None,
     ) -> LLMatcher:
         """A matcher at the start of a turn.
 
         Raises:
             ValueError: a tool's schema has something that the grammar cannot say.
         """
-        key = (json.dumps([tool["function"] for tool in tools], sort_keys=True), tuple(handles), max_text, quotes)
+        key = (json.dumps([tool["function"] for tool in tools], sort_keys=True), tuple(handles), max_text, verbatim)
         if key not in self._kept:
             from llguidance import LLMatcher
 
-            text = turn_grammar(tools, handles, tokens=self.tokens, max_text=max_text, quotes=quotes)
+            text = turn_grammar(tools, handles, tokens=self.tokens, max_text=max_text, verbatim=verbatim)
             made = LLMatcher(self.tokenizer, LLMatcher.grammar_from_lark(text), log_level=0)
             if made.is_error():
                 raise ValueError(f"no grammar for these tools: {made.get_error()}")

@@ -25,9 +25,10 @@ from ..errors import UserError
 from ..prompts.calls import CLOSE, OPEN, parse_assistant
 from ..settings import ModelSpec
 from ..tools.looping import goes_round
-from .grammar import GrammarCache, quotations
+from .grammar import GrammarCache
 from .messages import call_ids
 from .transcript import for_template, shorten
+from .verbatim import Verbatim
 
 
 class LocalChatModel(BaseChatModel):
@@ -173,8 +174,8 @@ class LocalChatModel(BaseChatModel):
         with self._lock:
             loaded = self._load()
             prompt = loaded.prompt(messages, list(tools), self._limit(loaded))
-            quotes = quotations(message.text for message in messages) if loaded.verbatim else None
-            matcher = loaded.grammars.matcher(tools, handles, self.max_text, quotes)
+            verbatim = Verbatim.of(messages) if loaded.verbatim else None
+            matcher = loaded.grammars.matcher(tools, handles, self.max_text, verbatim)
             most = min(self.max_tokens, (self.max_context or loaded.context) - len(prompt))
             for piece in loaded.decode(prompt, matcher, most, stop or []):
                 check()  # between two tokens, so that whoever stops a turn need not wait for the rest of it
@@ -193,7 +194,7 @@ class _Loaded:
         self.context: int = getattr(model.config, "max_position_embeddings", None) or 4096
         self.vocabulary: int = model.config.vocab_size
         ours: dict[str, Any] = getattr(model.config, "saccade", None) or {}
-        self.verbatim = bool(ours.get("quotes_verbatim"))  # it was taught to quote only what it was told
+        self.verbatim = bool(ours.get("verbatim"))  # it was taught to repeat others only to the letter
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.ends = list(dict.fromkeys(end for end in [tokenizer.eos_token_id, *ends] if end is not None))

@@ -235,7 +235,7 @@ def tool_schemas(
     Args:
         tools: by name.
         describe: gives the description of a tool by its name.
-        keep_handles: keep the "x-handle" marks of the arguments, which only our grammar understands.
+        keep_handles: keep the marks "x-handle" and "x-words" of arguments, which only our grammar understands.
     """
     return [
         {
@@ -252,7 +252,7 @@ def tool_schemas(
 
 def _clean(value: Any, keep_handles: bool) -> Any:
     if isinstance(value, dict):
-        dropped = {"title"} if keep_handles else {"title", "x-handle"}
+        dropped = {"title"} if keep_handles else {"title", "x-handle", "x-words"}
         return {
             key: _clean(inner, keep_handles)
             for key, inner in value.items()

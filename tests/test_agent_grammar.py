@@ -9,8 +9,9 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from saccade.agent.grammar import GrammarCache, narrow, quotations, turn_grammar
+from saccade.agent.grammar import GrammarCache, narrow, turn_grammar
 from saccade.agent.loop import tool_schemas
+from saccade.agent.verbatim import Verbatim, quotations
 from saccade.prompts.calls import CLOSE, OPEN, render_assistant
 from saccade.tools.registry import all_tools
 
@@ -44,8 +45,8 @@ def admits(request):
     assert bool(own) == (request.param != "plain")
     cache = GrammarCache(llguidance.hf.from_tokenizer(made, n_vocab=len(made) + 5), own)
 
-    def check(text, tools=TOOLS, handles=HANDLES, max_text=400, quotes=None):
-        matcher = cache.matcher(tools, handles, max_text, quotes)
+    def check(text, tools=TOOLS, handles=HANDLES, max_text=400, verbatim=None):
+        matcher = cache.matcher(tools, handles, max_text, verbatim)
         tokens = made.encode(text, add_special_tokens=False)
         return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
 
@@ -147,23 +148,52 @@ TOLD = [
     ],
 )
 def test_a_model_that_quotes_to_the_letter_quotes_what_was_told(admits, text, fits):
-    assert admits(text, quotes=quotations(TOLD)) is fits
-    assert admits(text + "\n" + turn(FIND, thought=""), quotes=quotations(TOLD)) is fits
+    assert admits(text, verbatim=Verbatim(quotations(TOLD), TOLD[0])) is fits
+    assert admits(text + "\n" + turn(FIND, thought=""), verbatim=Verbatim(quotations(TOLD), TOLD[0])) is fits
     assert admits(text)
 
 
 def test_where_nothing_was_quoted_nothing_is(admits):
-    assert not admits('It says "A".', quotes=())
-    assert admits("It says A.", quotes=())
+    assert not admits('It says "A".', verbatim=Verbatim((), ""))
+    assert admits("It says A.", verbatim=Verbatim((), ""))
 
 
 def test_a_quotation_that_might_not_fit_sets_them_free(admits):
-    assert admits('It says "A".', quotes=("long " * 50,), max_text=400)
+    assert admits('It says "A".', verbatim=Verbatim(("long " * 50,), ""), max_text=400)
 
 
-def test_quotations_are_found_as_json_writes_them():
-    assert quotations(TOLD) == ("my desk", "a star (red) left of a cup/mug.", 'SALE \\"50\\" %', "C++")
-    assert quotations(["no quotes", '"', '""']) == ("",)
+SAID = "Pictures: img_1 (9 x 9 px).\nQuick: what's the red (tall) cube's colour, in img_1? Call it box-no. 7."
+
+
+def asked(question):
+    return turn(("answer_about_image", {"images": ["img_1"], "question": question}))
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        (asked("what's the red (tall) cube's colour?"), True),
+        (asked("red (tall) cube's colour, in img_1?"), True),
+        (asked("How many red cubes are there?"), True),  # asked of a second expert
+        (asked("what's the red (tall) cube's?"), False),  # it goes on
+        (asked("what's the tall cube's colour?"), False),
+        (asked("at's the red (tall) cube's colour?"), False),
+        (asked("what's the red (tall) cube's colour"), False),
+        (turn(("remember_image", {"image": "img_1", "note": "box-no. 7"})), True),
+        (turn(("remember_image", {"image": "img_1", "note": "red (tall"})), True),
+        (turn(("remember_image", {"image": "img_1"})), True),
+        (turn(("remember_image", {"image": "img_1", "note": "box 7"})), False),
+        (turn(("compare_images", {"images": ["img_1", "img_2"], "statement": "there is a ball"})), False),
+    ],
+)
+def test_a_model_that_repeats_to_the_letter_asks_in_the_users_words(admits, text, fits):
+    assert admits(text, verbatim=Verbatim((), SAID)) is fits
+    assert admits(text), "other models say it as they like"
+
+
+def test_where_the_user_said_nothing_no_tool_that_asks_is_left(admits):
+    assert not admits(asked("anything?"), verbatim=Verbatim((), "!"))
+    assert admits(turn(FIND), verbatim=Verbatim((), "!"))
 
 
 def test_grammars_are_compiled_once_for_the_same_tools_and_handles():

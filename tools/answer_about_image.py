@@ -21,7 +21,7 @@ class AnswerAboutImageArguments(ToolArguments):
     """Which pictures or regions, and the question."""
 
     images: Annotated[list[AnyHandle], Field(min_length=1, max_length=4)]
-    question: Sentence
+    question: Annotated[Sentence, Field(json_schema_extra={"x-words": "question"})]
 
 
 @register

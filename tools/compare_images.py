@@ -27,7 +27,7 @@ class CompareImagesArguments(ToolArguments):
     """Which pictures or regions, and perhaps a statement to judge of all of them together."""
 
     images: Annotated[list[AnyHandle], Field(min_length=2, max_length=4)]
-    statement: Sentence | None = None
+    statement: Annotated[Sentence, Field(json_schema_extra={"x-words": "any"})] | None = None
 
 
 @register

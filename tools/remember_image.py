@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from .contracts import AnyHandle, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult
 from .quoting import quoted
 from .recollection import memory_of
@@ -12,7 +16,7 @@ class RememberImageArguments(ToolArguments):
     """What to remember, and by which words."""
 
     image: AnyHandle
-    note: Phrase | None = None
+    note: Annotated[Phrase, Field(json_schema_extra={"x-words": "any"})] | None = None
 
 
 @register

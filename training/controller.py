@@ -252,7 +252,7 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases:
     metrics = measure(model, tokenizer, cases if plan.steps > 100 else 4)
     state = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight"}  # it is tied
     config = model.config.to_dict() | {
-        "architectures": ["LlamaForCausalLM"], "dtype": "float16", "saccade": {"quotes_verbatim": True},
+        "architectures": ["LlamaForCausalLM"], "dtype": "float16", "saccade": {"verbatim": True},
     }  # fmt: skip
     card = Card(
         recipe="controller",
