@@ -14,12 +14,13 @@ from saccade.scenes.dialogue import IT, conversation
 from saccade.scenes.nlvr import FRAMES as PAIR_FRAMES
 from saccade.scenes.nlvr import HELD_OUT as UNSEEN_PAIRS
 from saccade.scenes.nlvr import KINDS, count_of, statement
-from saccade.scenes.programs import execute
+from saccade.scenes.programs import Count, Everything, Filter, Union, execute, things_of
 from saccade.scenes.questions import QuestionSampler
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.scenes.scene import HELD_OUT_PAIRS
 from saccade.scenes.splits import word_is_held_out
+from saccade.training.llava_talk import reply
 
 SIZE = 128
 
@@ -43,6 +44,19 @@ def test_every_answer_of_a_conversation_is_the_executors(unseen):
         for line in lines:
             assert line.answer == execute(line.program, scene, boxes)
     assert told > 30
+
+
+def test_of_two_sets_one_is_listed_after_the_other_and_counted_on():
+    scene = sample_scene(3)
+    one, other = scene.things[0], scene.things[1]
+    sides = [Filter(Everything(), "color", one.color), Filter(Everything(), "shape", other.shape)]
+    told = reply(Count(Union(*sides)), "n", scene)
+    parts = told.partition(" Answer:")[0].split("; ")
+    assert len(parts) == 2
+    numbers = [int(word) for word in told.split() if word.isdigit()]
+    assert numbers == list(range(1, len(things_of(Union(*sides), scene, None)) + 1)), "each thing once"
+    assert parts[0].startswith(f"1 {one.color} c")
+    assert f"{other.shape} " in parts[1]
 
 
 def test_conversations_say_it_and_the_other_one():

@@ -124,15 +124,17 @@ def named(thing: Thing) -> str:
     return f"{thing.size} {thing.color} {thing.material} {thing.shape}"
 
 
-def listed(scene: Scene, members: Iterable[int], boxes: Boxes | None, ordered: bool = False, said: str = "") -> str:
-    """Things counted, from left to right unless they are `ordered` already; "none" for no things.
+def listed(
+    scene: Scene, members: Iterable[int], boxes: Boxes | None, ordered: bool = False, said: str = "", first: int = 1
+) -> str:
+    """Things counted from `first` on, from left to right unless they are `ordered` already; "none" for no things.
 
     What was `said` of them stands before each: looking for a thing is then finding what the last words name.
     """
     points = centres(scene, boxes)
     order = list(members) if ordered else sorted(members, key=lambda i: (int(points[i][0] * BINS), points[i][1]))
     before = f"{said} " if said else ""
-    return " ".join(f"{n} {before}{mention(scene, i, boxes)}" for n, i in enumerate(order, 1)) or f"{before}none"
+    return " ".join(f"{n} {before}{mention(scene, i, boxes)}" for n, i in enumerate(order, first)) or f"{before}none"
 
 
 def said_of(node: SetNode) -> str:
@@ -198,7 +200,17 @@ class _Steps:
 
     def set(self, node: SetNode) -> None:
         self.inside(node)
-        self.tell(certain_of(node, self.scene, self.boxes), said_of(node))
+        if isinstance(node, Union):
+            self.either(node)
+        else:
+            self.tell(certain_of(node, self.scene, self.boxes), said_of(node))
+
+    def either(self, node: Union) -> None:
+        """One side after the other, counted on; what is of both sides stands with the first."""
+        first = certain_of(node.first, self.scene, self.boxes)
+        rest = certain_of(node.second, self.scene, self.boxes) - first
+        self.tell(first, said_of(node.first))
+        self.said.append(listed(self.scene, rest, self.boxes, said=said_of(node.second), first=len(first) + 1))
 
 
 def steps(program: Program, scene: Scene, boxes: Boxes | None = None) -> str:

@@ -1,4 +1,4 @@
-"""More wordings than anyone would read in code: sentence frames by their intent, in TOML files beside this one.
+"""More wordings than anyone would read in code: sentence frames by their intent, in the TOML files of `phrasings/`.
 
 `questions.toml` goes to `frames`, `conversation.toml` to `dialogue`, `pairs.toml` to `nlvr`, `asking.toml` to what
 LLaVA is asked of statements, signs and cut-outs. Each frame is a family of its own. They were written without sight of
@@ -12,7 +12,9 @@ import re
 import tomllib
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "phrasings"
 
 # Words that many ways of asking share, and that do not tell a family.
 LITTLE = frozenset(
@@ -32,7 +34,7 @@ LITTLE = frozenset(
 @cache
 def frames_of(file: str) -> dict[str, tuple[str, ...]]:
     """What a file holds: intent -> frames."""
-    read = tomllib.loads((files(__name__) / f"{file}.toml").read_text("utf-8"))
+    read = tomllib.loads((FOLDER / f"{file}.toml").read_text("utf-8"))
     return {intent: tuple(frames) for intent, frames in read.items()}
 
 
