@@ -212,6 +212,20 @@ _CORE: Frames = {
     },
 }
 
+# What a thing is of which only the place is said: {beside} "left of the red cube". No noun stands for it.
+BARE = (
+    "What is {beside}?",
+    "What's {beside}?",
+    "What stands {beside}?",
+    "What lies {beside}?",
+    "What do you see {beside}?",
+    "What can be seen {beside}?",
+    "Tell me what is {beside}.",
+    "Name what stands {beside}.",
+    "Which thing is {beside}?",
+    "What thing do you find {beside}?",
+)
+
 HELD_OUT: dict[str, tuple[str, ...]] = {
     "count": ("amount", "appear", "find", "show"),
     "exist": ("find", "visible", "show"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from .frames import FACET_WORDS, FRAMES, families
+from .frames import BARE, FACET_WORDS, FRAMES, families
 from .phrases import article, noun_phrase
 from .programs import (
     Compare,
@@ -97,6 +97,8 @@ def word_question(
     frame = rng.choice(FRAMES[intent][family])
     slots: dict[str, str] = {}
     match program:
+        case Query(Unique(Relate() | Intersect() as place), "shape") if not held_out and rng.random() < 0.5:
+            family, frame, slots = "bare", rng.choice(BARE), {"beside": _place(place, rng)}
         case Count(source) | Exist(source):
             slots = _set_slots(source, frame, rng)
         case Query(anchor, _) | Read(anchor):
@@ -158,11 +160,7 @@ def set_words(node: SetNode, rng: random.Random, plural: bool = False, indefinit
     if isinstance(base, Everything):
         return phrase
     that = rng.choice(("", "that are " if plural else "that is "))
-    if isinstance(base, Intersect):
-        return f"{phrase} {that}{_modifier(base.first, rng)} and {_modifier(base.second, rng)}"
-    if isinstance(base, Same):
-        that = ""
-    return f"{phrase} {that}{_modifier(base, rng)}"
+    return f"{phrase} {'' if isinstance(base, Same) else that}{_place(base, rng)}"
 
 
 def _filters(node: SetNode) -> tuple[dict[str, str], SetNode]:
@@ -172,6 +170,13 @@ def _filters(node: SetNode) -> tuple[dict[str, str], SetNode]:
         attributes[node.facet] = node.value
         node = node.source
     return attributes, node
+
+
+def _place(node: SetNode, rng: random.Random) -> str:
+    """What follows the noun: "left of the ball and above the cone"."""
+    if isinstance(node, Intersect):
+        return f"{_modifier(node.first, rng)} and {_modifier(node.second, rng)}"
+    return _modifier(node, rng)
 
 
 def _modifier(node: SetNode, rng: random.Random) -> str:

@@ -270,6 +270,18 @@ def test_the_words_of_a_question_name_the_things_of_its_program() -> None:
     assert text[0].isupper()
 
 
+def test_what_stands_somewhere_is_asked_without_a_noun_too() -> None:
+    rng = random.Random(4)
+    program = Query(Unique(Relate(CONE, "left")), "shape")
+    worded = [word_question(program, rng) for _ in range(60)]
+    bare = [word.text for word in worded if word.family == "bare"]
+    assert 15 < len(bare) < 45
+    assert not [text for text in bare if any(f"{head} " in text for head in ("object", "item"))]
+    assert not any(word_question(program, rng, held_out=True).family == "bare" for _ in range(20))
+    described = Query(Unique(Filter(Relate(CONE, "left"), "color", "red")), "shape")
+    assert not any(word_question(described, rng).family == "bare" for _ in range(20))
+
+
 def test_fillers_add_words_and_typos_change_one() -> None:
     sampler = QuestionSampler(10)
     misspelt = 0
