@@ -191,6 +191,14 @@ def test_a_model_that_repeats_to_the_letter_asks_in_the_users_words(admits, text
     assert admits(text), "other models say it as they like"
 
 
+@pytest.mark.parametrize(
+    "said", ['what does "my desk" (ünïcode 図) show/say?', "a\tb & c <d> {e} [f]|g ~h #i $j ^k?", "why\n\nnot?"]
+)
+def test_what_is_repeated_may_have_any_signs(admits, said):
+    assert admits(asked(said), verbatim=Verbatim((), f"Look, {said}"))
+    assert not admits(asked("x" + said), verbatim=Verbatim((), f"Look, {said}"))
+
+
 def test_where_the_user_said_nothing_no_tool_that_asks_is_left(admits):
     assert not admits(asked("anything?"), verbatim=Verbatim((), "!"))
     assert admits(turn(FIND), verbatim=Verbatim((), "!"))
