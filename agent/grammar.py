@@ -13,11 +13,10 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.calls import CLOSE, MAX_CALLS, OPEN
-from .verbatim import Verbatim, quoting, words_of
+from .verbatim import Verbatim, Word, quoting, words_of
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -28,56 +27,46 @@ MAX_ITEMS = 20
 MAX_NUMBER = 10_000
 NUMBER_STEP = 0.01  # without it, a number could have digits without end
 NOISE = {"title", "description", "default", "x-handle", "x-words", "$defs"}
+# How a second expert is asked to count after the first, in words of the model's own: what things are called, no more.
+_LITTLE = "the|of|that|is|to|in|on|and|or|with|from|as"
+_COUNTED = rf'COUNTED: /"How many [a-z]+( [a-z]+){{0,3}} are there\?"/ & ~/.* ({_LITTLE}) .*/'
 
 
-@dataclass(frozen=True)
-class _Given:
-    """What a schema is narrowed to, and the definitions that it names."""
-
-    handles: Sequence[str]
-    said: str | None
-    named: Mapping[str, Any]
-
-
-def narrow(schema: Mapping[str, Any], handles: Sequence[str], said: str | None = None) -> dict[str, Any] | None:
+def narrow(schema: Mapping[str, Any], handles: Sequence[str]) -> dict[str, Any] | None:
     """A JSON Schema for the grammar: bounded everywhere, handles replaced by those that exist.
 
     Args:
-        schema: as pydantic makes it. "x-handle": "picture", "region" or "any" marks a handle; "x-words": "any" or
-            "question" marks what is to be in the user's words.
+        schema: as pydantic makes it; "x-handle": "picture", "region" or "any" marks a handle. ("x-words": "any" or
+            "question" marks an argument that may have to be in the user's words, which `turn_grammar` sees to.)
         handles: the conversation's handles, `img_N` and `reg_N`.
-        said: what the user said; None: what is marked "x-words" may be any text.
 
     Returns:
         The narrowed schema, or None where no value fits (a handle is needed and there is none).
     """
-    return _narrow(schema, _Given(handles, said, schema.get("$defs", {})))
+    return _narrow(dict(schema), handles, schema.get("$defs", {}))
 
 
-def _narrow(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
+def _narrow(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
     if "$ref" in schema:
-        return _narrow(given.named[schema["$ref"].rpartition("/")[2]], given)
+        return _narrow(named[schema["$ref"].rpartition("/")[2]], handles, named)
     if "x-handle" in schema:
         prefix = {"picture": "img_", "region": "reg_"}.get(schema["x-handle"], "")
-        fitting = [handle for handle in given.handles if handle.startswith(prefix)]
+        fitting = [handle for handle in handles if handle.startswith(prefix)]
         return {"enum": fitting} if fitting else None
     if "anyOf" in schema:
-        several = [_narrow(one, given) for one in schema["anyOf"]]
+        several = [_narrow(one, handles, named) for one in schema["anyOf"]]
         fitting = [one for one in several if one is not None]
         return {"anyOf": fitting} if len(fitting) > 1 else (fitting[0] if fitting else None)
     if "enum" in schema or "const" in schema:
         return {key: value for key, value in schema.items() if key in {"enum", "const"}}
     kind = schema.get("type")
     if kind == "object" or "properties" in schema:
-        return _object(schema, given)
+        return _object(schema, handles, named)
     if kind == "array":
-        return _array(schema, given)
+        return _array(schema, handles, named)
     small = {key: value for key, value in schema.items() if key not in NOISE}
     if kind == "string":
         small.setdefault("maxLength", MAX_STRING)
-        if given.said is not None and "x-words" in schema:
-            pattern = words_of(given.said, small["maxLength"], schema["x-words"] == "question")
-            return {"type": "string", "pattern": f"^({pattern})$"} if pattern else None
     elif kind in {"integer", "number"}:
         if not small.keys() & {"minimum", "exclusiveMinimum"}:
             small["minimum"] = -MAX_NUMBER
@@ -88,13 +77,13 @@ def _narrow(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
     return small
 
 
-def _object(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
+def _object(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
     required = schema.get("required", [])
     properties: dict[str, Any] = {}
     for name, one in schema.get("properties", {}).items():
         if name not in required:
             one = _without_null(one)  # leaving an argument out says the same as null
-        narrowed = _narrow(one, given)
+        narrowed = _narrow(one, handles, named)
         if narrowed is not None:
             properties[name] = narrowed
         elif name in required:
@@ -102,17 +91,17 @@ def _object(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
-def _array(schema: Mapping[str, Any], given: _Given) -> dict[str, Any] | None:
+def _array(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any] | None:
     small: dict[str, Any] = {"type": "array", "minItems": schema.get("minItems", 0)}
     small["maxItems"] = schema.get("maxItems", max(MAX_ITEMS, small["minItems"]))
     if "prefixItems" in schema:
-        items = [_narrow(one, given) for one in schema["prefixItems"]]
+        items = [_narrow(one, handles, named) for one in schema["prefixItems"]]
         if any(item is None for item in items):
             return None
         small["prefixItems"] = items
         small["maxItems"] = min(small["maxItems"], len(items))
         return small
-    item = _narrow(schema.get("items", {"type": "string"}), given)
+    item = _narrow(schema.get("items", {"type": "string"}), handles, named)
     if item is None:
         return None if small["minItems"] else small | {"maxItems": 0}
     return small | {"items": item}
@@ -139,7 +128,7 @@ def turn_grammar(
         tools: in OpenAI's form, `{"type": "function", "function": {"name", "parameters"}}`. A tool
             that needs a handle of a kind that does not exist is left out.
         handles: the conversation's handles.
-        verbatim: what may be quoted in the text, and in whose words arguments are; None: anything.
+        verbatim: what may be quoted in the text, and in whose words arguments marked "x-words" are; None: anything.
         tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
         max_text: how many characters the thought, or the answer, may have.
         max_calls: how many calls one turn may make.
@@ -147,33 +136,109 @@ def turn_grammar(
     own = set(tokens)
     opening = OPEN if OPEN in own else json.dumps(OPEN)
     closing = CLOSE if CLOSE in own else json.dumps(CLOSE)
-    said = verbatim.said if verbatim is not None else None
+    words = words_of(verbatim.said) if verbatim is not None else None
     rules: list[str] = []
+    further: list[str] = []  # rules of calls that may only follow another
     for tool in tools:
         function = tool["function"]
-        arguments = narrow(function.get("parameters") or {"type": "object", "properties": {}}, handles, said)
+        parameters = function.get("parameters") or {"type": "object", "properties": {}}
+        arguments = narrow(parameters, handles)
         if arguments is None:
             continue
-        schema = {
-            "type": "object",
-            "properties": {"name": {"const": function["name"]}, "arguments": arguments},
-            "required": ["name", "arguments"],
-            "additionalProperties": False,
-            "x-guidance": JSON_STYLE,
-        }
-        rules.append(f'call_{len(rules)}: {opening} "\\n" %json {json.dumps(schema)} "\\n" {closing}')
+        marked = _marked(parameters) if words is not None else {}
+        if not words and marked.keys() & arguments["required"]:
+            continue  # there is nothing to repeat
+        call = _call(function["name"], arguments, marked, bool(words))
+        rules.append(f'call_{len(rules)}: {opening} "\\n" {call} "\\n" {closing}')
+        if "ASKED" in marked.values():
+            counted = {name: kind.replace("ASKED", "COUNTED") for name, kind in marked.items()}
+            call = _call(function["name"], arguments, counted, repeats=True)
+            further.append(f'further_{len(further)}: {opening} "\\n" {call} "\\n" {closing}')
     # No "<" in free text, so that a call can only be written as a call; no control characters.
     text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{max_text - 1}}}/"
     if verbatim is not None and all(len(quote) <= max_text // 2 for quote in verbatim.quotes):  # or it might not fit
         text += f" & /{quoting(verbatim.quotes)}/"
     if not rules:
         return f"%llguidance {{}}\nstart: TEXT\n{text}\n"
-    several = "call"
+    several = ""
     for _ in range(max_calls - 1):
-        several = f'call ("\\n" {several})?'
+        several = f'("\\n" later {several})?'
     names = " | ".join(f"call_{index}" for index in range(len(rules)))
-    head = ["%llguidance {}", "start: TEXT calls? | calls", f"calls: {several}", f"call: {names}", text]
-    return "\n".join([*head, *rules]) + "\n"
+    later = " | ".join(["call", *(f"further_{index}" for index in range(len(further)))])
+    head = [
+        "%llguidance {}",
+        "start: TEXT calls? | calls",
+        f"calls: call {several}",
+        f"call: {names}",
+        f"later: {later}",
+    ]
+    return "\n".join([*head, text, *rules, *further, *(_repeating(words) if words else [])]) + "\n"
+
+
+def _call(name: str, arguments: Mapping[str, Any], marked: Mapping[str, str], repeats: bool) -> str:
+    """The rule of one call.
+
+    The lexer never goes back: what calls begin with in common must be of one kind, a literal, and cannot be left to
+    the JSON of some of them.
+
+    Args:
+        name: the tool's.
+        arguments: its narrowed schema; where arguments are marked, the first one is required.
+        marked: the terminal of each argument that is marked "x-words".
+        repeats: whether there is anything to repeat; where not, such arguments are left out.
+    """
+    head = f'{{"name": {json.dumps(name)}, "arguments": '
+    if not marked:
+        return f'{_literal(head)} {_json(arguments)} "}}"'
+    parts = [_literal(head + "{")]
+    for at, (argument, schema) in enumerate(arguments["properties"].items()):
+        if argument in marked and not repeats:
+            continue
+        required = argument in arguments["required"]
+        if not at and not required:
+            raise ValueError(f"the first argument of {name} must be required, as others are marked x-words")
+        pair = f"{_literal((', ' if at else '') + json.dumps(argument) + ': ')} {marked.get(argument) or _json(schema)}"
+        parts.append(pair if required else f"({pair})?")
+    return " ".join([*parts, '"}}"'])
+
+
+def _json(schema: Mapping[str, Any]) -> str:
+    return f"%json {json.dumps({**schema, 'x-guidance': JSON_STYLE})}"
+
+
+def _marked(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """The terminal for each argument that is to be in the user's words."""
+    found: dict[str, str] = {}
+    for name, one in parameters.get("properties", {}).items():
+        kind = next((part["x-words"] for part in (one, *one.get("anyOf", ())) if "x-words" in part), None)
+        if kind is not None:
+            found[name] = "ASKED" if kind == "question" else "SAID"
+    return found
+
+
+def _repeating(words: Sequence[Word]) -> list[str]:
+    """Terminals: SAID, any stretch of the words as a JSON string; ASKED, one that may be a question, and its mark."""
+    lines: list[str] = []
+    for at, word in enumerate(words):
+        here, said, asked = _literal(_inside(word.text)), "", ""
+        if at + 1 < len(words):
+            between = _literal(_inside(words[at + 1].before))
+            said = f"({between} SAID_{at + 1})?"
+            asked = f"({between} ASKED_{at + 1})" + ("?" if word.over else "")
+        lines += [f"SAID_{at}: {here} {said}", f"ASKED_{at}: {here} {asked}"]
+    said = " | ".join(f"SAID_{at}" for at in range(len(words)))
+    asked = " | ".join(f"ASKED_{at}" for at, word in enumerate(words) if word.begins)
+    return [*lines, rf'SAID: "\"" ({said}) "\""', rf'ASKED: "\"" ({asked}) "?\""', _COUNTED]
+
+
+def _inside(text: str) -> str:
+    """A text as it stands inside a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].replace("</", "<\\/")
+
+
+def _literal(text: str) -> str:
+    """A text as Lark writes a literal."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 class GrammarCache:

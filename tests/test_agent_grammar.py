@@ -165,16 +165,24 @@ def test_a_quotation_that_might_not_fit_sets_them_free(admits):
 SAID = "Pictures: img_1 (9 x 9 px).\nQuick: what's the red (tall) cube's colour, in img_1? Call it box-no. 7."
 
 
+def asking(question):
+    return "answer_about_image", {"images": ["img_1"], "question": question}
+
+
 def asked(question):
-    return turn(("answer_about_image", {"images": ["img_1"], "question": question}))
+    return turn(asking(question))
 
 
 @pytest.mark.parametrize(
     ("text", "fits"),
     [
         (asked("what's the red (tall) cube's colour?"), True),
-        (asked("red (tall) cube's colour, in img_1?"), True),
-        (asked("How many red cubes are there?"), True),  # asked of a second expert
+        (asked("what's the red (tall) cube's colour, in img_1?"), True),
+        (asked("cube's colour?"), True),  # after a sign
+        (asked("red (tall) cube's colour?"), False),
+        (asked("How many red cubes are there?"), False),
+        (turn(FIND, asking("How many red cubes are there?")), True),  # asked of a second expert
+        (turn(FIND, asking("How many of the cubes are there?")), False),
         (asked("what's the red (tall) cube's?"), False),  # it goes on
         (asked("what's the tall cube's colour?"), False),
         (asked("at's the red (tall) cube's colour?"), False),
@@ -270,4 +278,4 @@ def test_references_are_followed():
 
 def test_every_registered_tool_has_a_grammar():
     text = turn_grammar(TOOLS, HANDLES)
-    assert all(json.dumps(name) in text for name in all_tools())
+    assert all(json.dumps(json.dumps(name))[1:-1] in text for name in all_tools())
