@@ -120,6 +120,22 @@ def test_random_weights_write_valid_turns_only(model):
         assert len(answer.text) <= 40
 
 
+def test_a_model_that_was_taught_so_asks_in_the_users_words_whatever_its_weights(tmp_path):
+    spec = make(tmp_path, "own")
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"saccade": {"verbatim": True}}))
+    asking = [tool for tool in TOOLS if tool["function"]["name"] == "answer_about_image"]
+    bound = LocalChatModel(spec=spec, device="cpu", max_text=40).bind_tools(asking, handles=HANDLES)
+    asked = 0
+    for seed in range(12):
+        said = f"Request {seed * 7919}: what is there, is it red, and how many of them?"
+        for call in bound.invoke([HumanMessage("An earlier word."), AIMessage("Yes."), HumanMessage(said)]).tool_calls:
+            question = call["args"]["question"]
+            assert question[:-1] in said or question.startswith("How many ")
+            asked += 1
+    assert asked > 3
+
+
 def test_the_same_request_gets_the_same_answer_and_kept_keys_change_nothing(spec, model):
     bound = model.bind_tools(TOOLS, handles=HANDLES)
     talk = [SystemMessage("You look."), HumanMessage("Pictures: img_1 (64 x 64 px).\nHow many?")]

@@ -71,11 +71,11 @@ HIDDEN, LAYERS, HEADS, INNER = 256, 4, 4, 464
 CONTEXT = 1024
 MOST_WORDS = 455  # that are tokens of their own: each costs 256 of the 5.6 M parameters
 RATES = {"words": 2.5e-3, "projector": 3e-3, "all": 1.5e-3}
-TOWER_SHARE = 0.2  # of the rate, in stage 2
+TOWER_SHARE = 0.4  # of the rate, in stage 2
 HOPS_AT = (0.12, 0.25, 0.4)  # of stage 0: until then no hop, one, two
 WARM = 30  # steps
 HANDS = 2  # micro-batches worked on at once on a CPU
-NAMING = 0.3  # how much the naming of patches weighs in stage 2
+NAMING = 1.0  # how much the naming of patches weighs in stage 2
 
 
 def make_model(tokenizer: Any, tower: Any) -> Any:
