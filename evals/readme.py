@@ -124,7 +124,8 @@ def _figure(metrics: dict[str, Any], at: str) -> float:
 def _experts(report: dict[str, Any], brief: bool) -> list[str]:
     lines = [
         "LLaVA and captioner on held-out scenes, phrasings and words, beside the same model before a blank picture;",
-        "and how often pictures are taken for the wrong kind:",
+        "and how often pictures are taken for the wrong kind. Targets of kinds and hops of questions are those of a",
+        "training on a GPU, which these weights did not have:",
         "",
         "| what is asked of them | cases | share | before a blank picture | target |",
         "|---|---|---|---|---|",
