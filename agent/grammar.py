@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.calls import CLOSE, MAX_CALLS, OPEN
-from .verbatim import Verbatim, Word, quoting, words_of
+from .verbatim import Verbatim, Word, repeating, words_of
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -128,7 +128,8 @@ def turn_grammar(
         tools: in OpenAI's form, `{"type": "function", "function": {"name", "parameters"}}`. A tool
             that needs a handle of a kind that does not exist is left out.
         handles: the conversation's handles.
-        verbatim: what may be quoted in the text, and in whose words arguments marked "x-words" are; None: anything.
+        verbatim: what may be quoted in the text, in which handles are then those that there are, and in whose words
+            arguments marked "x-words" are; None: anything.
         tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
         max_text: how many characters the thought, or the answer, may have.
         max_calls: how many calls one turn may make.
@@ -157,7 +158,7 @@ def turn_grammar(
     # No "<" in free text, so that a call can only be written as a call; no control characters.
     text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{max_text - 1}}}/"
     if verbatim is not None and all(len(quote) <= max_text // 2 for quote in verbatim.quotes):  # or it might not fit
-        text += f" & /{quoting(verbatim.quotes)}/"
+        text += f" & /{repeating(verbatim.quotes, handles)}/"
     if not rules:
         return f"%llguidance {{}}\nstart: TEXT\n{text}\n"
     several = ""

@@ -1,9 +1,10 @@
-"""What a model may repeat, to the letter: quotations, and the user's own words.
+"""What a model may repeat, to the letter: quotations, handles, and the user's own words.
 
 A small model errs most where it has to copy: it loses a word in the middle of a long question, or goes on with what
 it has seen more often. One that was taught to repeat others only verbatim need not be trusted with that: the grammar
-of its turn (`agent.grammar`) then admits in double quotes only what stands so in the conversation, and as an argument
-that is marked "x-words" only a stretch of whole words of the user's last message.
+of its turn (`agent.grammar`) then admits in double quotes only what stands so in the conversation, of handles only
+those that there are, and as an argument that is marked "x-words" only a stretch of whole words of the user's last
+message.
 """
 
 from __future__ import annotations
@@ -68,10 +69,18 @@ def quotations(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found for text in texts for found in _QUOTATION.findall(text)))
 
 
-def quoting(quotes: Sequence[str]) -> str:
-    """The regular expression of a text with no other quotations than these."""
-    literal = "|".join(escaped(quote) for quote in quotes)
-    return f'([^"]|"({literal})")*' if quotes else '[^"]*'
+def repeating(quotes: Sequence[str], handles: Sequence[str]) -> str:
+    """The regular expression of a text with no other quotations than these, and no handle with another number.
+
+    An underscore stands before the number of a handle, or in a name in capitals such as SACCADE_DEVICE.
+    """
+    quoted = f'"({"|".join(escaped(quote) for quote in quotes)})"' if quotes else None
+    piece = "|".join(filter(None, ['[^"_]', "_[A-Z]", quoted]))
+    numbers = "|".join(sorted({handle.rpartition("_")[2] for handle in handles}))
+    if not numbers:
+        return f"({piece})*"
+    after = "|".join(filter(None, ['[^"_0-9]', quoted]))
+    return f"({piece})*(_({numbers})({after})({piece})*)*(_({numbers}))?"
 
 
 def words_of(said: str) -> list[Word]:

@@ -145,6 +145,9 @@ TOLD = [
         ('It says "C+".', False),
         ('It says "SALE.', False),
         ("It says SALE.", True),
+        ("It is reg_12, right of img_1: reg_1.", True),
+        ("It is the cup (reg_129.", False),
+        ("It is reg_3.", False),
     ],
 )
 def test_a_model_that_quotes_to_the_letter_quotes_what_was_told(admits, text, fits):

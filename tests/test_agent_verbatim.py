@@ -7,7 +7,7 @@ import re
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from saccade.agent.verbatim import MOST_WORDS, Verbatim, escaped, quotations, quoting, words_of
+from saccade.agent.verbatim import MOST_WORDS, Verbatim, escaped, quotations, repeating, words_of
 
 
 def test_what_was_said_and_quoted_is_taken_from_the_conversation():
@@ -32,10 +32,19 @@ def test_quotations_are_found_as_json_writes_them():
 
 
 @pytest.mark.parametrize(
-    ("quotes", "text", "right"), [((), 'a "b"', False), (("b",), 'a "b"', True), (("b",), "a b", True)]
-)
-def test_a_text_quotes_what_was_quoted(quotes, text, right):
-    assert (re.fullmatch(quoting(quotes), text) is not None) is right
+    ("text", "right"),
+    [('a "b"', True), ("a b", True), ('"b_9"', True), ('a "c"', False), ('a "b', False), ("img_1", True),
+     ("(reg_12, reg_7): reg_7.", True), ('reg_7"b"', True), ("reg_79", False), ("reg_1_2", False), ("reg_", False),
+     ("img_3 or reg_7", False), ("set SACCADE_DEVICE=cpu", True), ("a_b", False), ("", True)],
+)  # fmt: skip
+def test_a_text_quotes_what_was_quoted_and_names_what_there_is(text, right):
+    pattern = repeating(("b", "b_9"), ["img_1", "reg_7", "reg_12"])
+    assert (re.fullmatch(pattern, text) is not None) is right
+
+
+@pytest.mark.parametrize(("text", "right"), [("a b", True), ('"b"', False), ("reg_1", False)])
+def test_where_there_is_nothing_nothing_is_named(text, right):
+    assert (re.fullmatch(repeating((), []), text) is not None) is right
 
 
 def test_words_are_taken_as_they_stand():
