@@ -291,7 +291,7 @@ def test_one_picture_cannot_be_compared() -> None:
 
 def test_questions_and_statements_are_kept_in_the_users_words() -> None:
     rng = random.Random(5)
-    for _ in range(200):
+    for _ in range(2000):
         question = draw_question(rng, lambda: any_world_noun(rng))
         assert len(question) < 199
         assert as_written(question, f"Hello, {question.upper()} please") == question.upper()

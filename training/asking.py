@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from ..scenes.frames import FRAMES, families
 from ..scenes.scene import COLORS, MATERIALS
 from .nouns import Noun, any_world_noun, invented, outside_noun
 
@@ -195,6 +196,14 @@ the {ns} in the two pictures have the same colour
 the pictures have the same backdrop
 """
 STATEMENTS = tuple(_STATEMENTS.strip().splitlines())
+LONGEST = 190  # characters of a question; the tool takes 200
+# The frames of the drawn world's questions that end in a question mark, by intent.
+_ASKED = {
+    intent: tuple(
+        frame for family in families(intent, held_out=False) for frame in FRAMES[intent][family] if frame[-1] == "?"
+    )
+    for intent in FRAMES
+}
 _NOTES = """
 my desk; my table; the desk at home; holiday; the summer holiday; my daughter's drawing; grandma's garden; the old one;
 table three; shelf number 2; the blue room; exhibit A; exhibit B; version 2; draft 7; the winner; the best one;
@@ -219,8 +228,22 @@ def _fill(frame: str, rng: random.Random, draw: Draw) -> str:
 
 
 def draw_question(rng: random.Random, draw: Draw) -> str:
-    """A question about relations and the like, without its question mark."""
-    return _fill(rng.choice(QUESTIONS), rng, draw)
+    """A question about relations and the like, without its question mark; half are worded as LLaVA's are."""
+    asked = _fill(rng.choice(QUESTIONS), rng, draw) if rng.random() < 0.5 else _as_llava_is_asked(rng, draw)
+    return asked if len(asked) <= LONGEST else draw_question(rng, draw)
+
+
+def _as_llava_is_asked(rng: random.Random, draw: Draw) -> str:
+    """A question by one of the drawn world's frames for training, about any things."""
+    frame = rng.choice(_ASKED[rng.choice(tuple(_ASKED))])
+    one, two, three = draw(), draw(), draw()
+    beside = "".join(f" {rng.choice(RELATIONS)} the {noun.one}" for noun in (two, three)[: rng.choice((0, 1, 1, 2))])
+    text = frame.format(
+        the=f"the {one.one}{beside}", a=one.a + beside, things=one.many + beside, other=f"the {two.one}",
+        others=two.many, facet=rng.choice(FACETS),
+    )  # fmt: skip
+    text = text.removesuffix("?")
+    return text if text.startswith(("I ", "I'")) else text[0].lower() + text[1:]
 
 
 def draw_statement(rng: random.Random, draw: Draw) -> str:
