@@ -29,12 +29,12 @@ from .programs import (
 )
 from .scene import Scene, Thing
 from .space import RELATIONS, Boxes
-from .wordings import apart, frames_of
+from .wordings import Families, frames_of, widened
 
 _RELATION = {"left": "left of", "right": "right of", "above": "above", "below": "below"}
 
 # what is asked -> family -> wordings; the families of HELD_OUT never train. `wordings` adds more to train with.
-_CORE: dict[str, dict[str, tuple[str, ...]]] = {
+_CORE: dict[str, Families] = {
     "color": {
         "is": ("What colour is it?", "And what color is it?"),
         "its": ("What is its colour?", "And its color?"),
@@ -108,10 +108,7 @@ HELD_OUT = {
     "color": "have", "material": "consist", "size": "tell", "shape": "kind", "place": "look", "count": "tell",
     "exist": "check", "move": "tell", "other": "as for",
 }  # fmt: skip
-IT = {
-    kind: core | {frame: (frame,) for frame in apart(frames_of("conversation")[kind], core[HELD_OUT[kind]])}
-    for kind, core in _CORE.items()
-}
+IT = {kind: widened(core, frames_of("conversation")[kind], [HELD_OUT[kind]]) for kind, core in _CORE.items()}
 _FIRST_CORE: dict[str, tuple[str, ...]] = {
     "ask": ("What {facet} is the {the}?", "Look at the {the}: what {facet} is it?"),
     "exist": ("Is there {a}?", "Do you see {a}?"),

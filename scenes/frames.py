@@ -9,9 +9,9 @@ question in training is ever worded by one of HELD_OUT.
 
 from __future__ import annotations
 
-from .wordings import apart, frames_of
+from .wordings import Families, frames_of, widened
 
-Frames = dict[str, dict[str, tuple[str, ...]]]
+Frames = dict[str, Families]
 
 FACET_WORDS = {
     "color": ("colour", "color", "hue"),
@@ -242,17 +242,12 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
 }
 
 
-def _more(intent: str) -> dict[str, tuple[str, ...]]:
-    """Frames of `wordings`, each a family of its own."""
+def _added(intent: str) -> tuple[str, ...]:
     known = frames_of("questions")
-    core = _CORE[intent]
-    frames = (*known.get(intent, ()), *(known["facet"] if intent in FACET_WORDS else ()))
-    kept = apart(frames, (frame for name in HELD_OUT[intent] for frame in core[name]))
-    said = {frame for some in core.values() for frame in some}
-    return {frame: (frame,) for frame in kept if frame not in said}
+    return known.get(intent, ()) + (known["facet"] if intent in FACET_WORDS else ())
 
 
-FRAMES: Frames = {intent: {**core, **_more(intent)} for intent, core in _CORE.items()}
+FRAMES: Frames = {intent: widened(core, _added(intent), HELD_OUT[intent]) for intent, core in _CORE.items()}
 
 
 def families(intent: str, held_out: bool) -> list[str]:

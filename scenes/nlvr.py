@@ -15,11 +15,11 @@ from .forms import Said
 from .phrases import article, attributes_of, changed, held_out, noun_phrase
 from .programs import Count, Everything, Filter, SetNode, execute
 from .scene import Scene
-from .wordings import apart, frames_of
+from .wordings import Families, frames_of, widened
 
 # kind -> family -> frames; `wordings` adds more to train with. {a} "a red cube", {things} "red cubes", {n} "two",
 # {which} "first", {b} of the other.
-_CORE: dict[str, dict[str, tuple[str, ...]]] = {
+_CORE: dict[str, Families] = {
     "both": {
         "both": ("both pictures show {a}", "there is {a} in both pictures"),
         "each": ("each picture has {a}", "in each picture there is {a}"),
@@ -89,10 +89,7 @@ HELD_OUT = {
     "both": "without", "one": "not both", "any": "some", "more": "beat", "as many": "match", "count": "amount",
     "total": "sum", "and": "whereas",
 }  # fmt: skip
-FRAMES = {
-    kind: core | {frame: (frame,) for frame in apart(frames_of("pairs")[kind], core[HELD_OUT[kind]])}
-    for kind, core in _CORE.items()
-}
+FRAMES = {kind: widened(core, frames_of("pairs")[kind], [HELD_OUT[kind]]) for kind, core in _CORE.items()}
 KINDS = tuple(FRAMES)
 _WHICH = ("first", "second")
 

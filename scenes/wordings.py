@@ -38,6 +38,22 @@ def frames_of(file: str) -> dict[str, tuple[str, ...]]:
     return {intent: tuple(frames) for intent, frames in read.items()}
 
 
+Families = dict[str, tuple[str, ...]]  # family -> frames
+
+
+def widened(core: Families, added: Iterable[str], held_out: Iterable[str]) -> Families:
+    """An intent's families and, each as one of its own, the added frames that are known to none and not held out.
+
+    Args:
+        core: the families that are written in code.
+        added: frames of a file.
+        held_out: the names of the families that never train.
+    """
+    known = {frame for frames in core.values() for frame in frames}
+    kept = apart(added, (frame for name in held_out for frame in core[name]))
+    return core | {frame: (frame,) for frame in kept if frame not in known}
+
+
 def apart(frames: Iterable[str], held_out: Iterable[str]) -> tuple[str, ...]:
     """The frames that do not say what a held-out one says: none has all the telling words of one of those."""
     kept = [marks for frame in held_out if (marks := telling(frame))]
