@@ -70,17 +70,17 @@ def quotations(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def repeating(quotes: Sequence[str], handles: Sequence[str]) -> str:
-    """The regular expression of a text with no other quotations than these, and no handle with another number.
+    """The regular expression of a text with no other quotations and no other handles than these.
 
-    An underscore stands before the number of a handle, or in a name in capitals such as SACCADE_DEVICE.
+    So an underscore stands in a handle, or in a name in capitals such as SACCADE_DEVICE.
     """
     quoted = f'"({"|".join(escaped(quote) for quote in quotes)})"' if quotes else None
     piece = "|".join(filter(None, ['[^"_]', "_[A-Z]", quoted]))
-    numbers = "|".join(sorted({handle.rpartition("_")[2] for handle in handles}))
-    if not numbers:
+    if not handles:
         return f"({piece})*"
+    handle = "|".join(sorted(handles))
     after = "|".join(filter(None, ['[^"_0-9]', quoted]))
-    return f"({piece})*(_({numbers})({after})({piece})*)*(_({numbers}))?"
+    return f"({piece})*(({handle})({after})({piece})*)*({handle})?"
 
 
 def words_of(said: str) -> list[Word]:

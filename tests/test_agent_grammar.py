@@ -148,6 +148,7 @@ TOLD = [
         ("It is reg_12, right of img_1: reg_1.", True),
         ("It is the cup (reg_129.", False),
         ("It is reg_3.", False),
+        ("It is reg_2, beside img_2.", False),
     ],
 )
 def test_a_model_that_quotes_to_the_letter_quotes_what_was_told(admits, text, fits):

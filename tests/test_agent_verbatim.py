@@ -35,7 +35,8 @@ def test_quotations_are_found_as_json_writes_them():
     ("text", "right"),
     [('a "b"', True), ("a b", True), ('"b_9"', True), ('a "c"', False), ('a "b', False), ("img_1", True),
      ("(reg_12, reg_7): reg_7.", True), ('reg_7"b"', True), ("reg_79", False), ("reg_1_2", False), ("reg_", False),
-     ("img_3 or reg_7", False), ("set SACCADE_DEVICE=cpu", True), ("a_b", False), ("", True)],
+     ("img_3 or reg_7", False),
+     ("img_7", False), ("reg_1", False), ("set SACCADE_DEVICE=cpu", True), ("a_b", False), ("", True)],
 )  # fmt: skip
 def test_a_text_quotes_what_was_quoted_and_names_what_there_is(text, right):
     pattern = repeating(("b", "b_9"), ["img_1", "reg_7", "reg_12"])
