@@ -29,7 +29,7 @@ from .programs import (
 )
 from .scene import Scene, Thing
 from .space import RELATIONS, Boxes
-from .wordings import Families, frames_of, widened
+from .wordings import Families, frames_of, held_out_of, widened
 
 _RELATION = {"left": "left of", "right": "right of", "above": "above", "below": "below"}
 
@@ -104,11 +104,8 @@ _CORE: dict[str, Families] = {
         "know": ("I want to know what {facet} the other one is.",),
     },
 }
-HELD_OUT = {
-    "color": "have", "material": "consist", "size": "tell", "shape": "kind", "place": "look", "count": "tell",
-    "exist": "check", "move": "tell", "other": "as for",
-}  # fmt: skip
-IT = {kind: widened(core, frames_of("conversation")[kind], [HELD_OUT[kind]]) for kind, core in _CORE.items()}
+HELD_OUT = held_out_of("conversation")
+IT = {kind: widened(core, frames_of("conversation")[kind], HELD_OUT[kind]) for kind, core in _CORE.items()}
 _FIRST_CORE: dict[str, tuple[str, ...]] = {
     "ask": ("What {facet} is the {the}?", "Look at the {the}: what {facet} is it?"),
     "exist": ("Is there {a}?", "Do you see {a}?"),
@@ -163,7 +160,7 @@ class _State:
         raise _Stuck
 
     def frame(self, kind: str) -> str:
-        names = [name for name in IT[kind] if (name == HELD_OUT[kind]) == self.unseen]
+        names = [name for name in IT[kind] if (name in HELD_OUT[kind]) == self.unseen]
         return self.rng.choice(IT[kind][self.rng.choice(names)])
 
     def said(self, text: str, program: Program, refers: str, kind: str) -> Said:

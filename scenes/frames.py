@@ -1,15 +1,14 @@
 """Sentence frames for questions: intent -> family -> frames. A family shares its head verb and its build.
 
-Those that are written here are the core, the held-out ones among them; `wordings` adds many more to train with.
+Those that are written here are the core; `wordings` adds many more to train with, and those that are held out.
 
-Slots: {things} "red cubes", {a} "a red cube", {one} "red cube", {the} "the red cube"; {other} and {others}
-are the second side of a comparison; {facet} is a word for what is asked. Whole families are held out: no
-question in training is ever worded by one of HELD_OUT.
+Slots: {things} "red cubes", {a} "a red cube", {the} "the red cube"; {other} and {others} are the second side of a
+comparison; {facet} is a word for what is asked. No question in training is ever worded by one of HELD_OUT.
 """
 
 from __future__ import annotations
 
-from .wordings import Families, frames_of, widened
+from .wordings import Families, frames_of, held_out_of, widened
 
 Frames = dict[str, Families]
 
@@ -44,7 +43,6 @@ _FACET_FRAMES: dict[str, tuple[str, ...]] = {
     "wonder": ("I wonder what {facet} {the} is.", "I was wondering about the {facet} of {the}."),
     "seem": ("What {facet} does {the} seem to be?", "{the} seems to be what {facet}?"),
 }
-_FACET_HELD_OUT = ("identify", "would", "considering", "there is")
 
 _CORE: Frames = {
     "count": {
@@ -226,28 +224,16 @@ BARE = (
     "What thing do you find {beside}?",
 )
 
-HELD_OUT: dict[str, tuple[str, ...]] = {
-    "count": ("amount", "appear", "find", "show"),
-    "exist": ("find", "visible", "show"),
-    "place": ("whereabouts", "look", "position"),
-    "color": _FACET_HELD_OUT,
-    "material": (*_FACET_HELD_OUT, "consist"),
-    "shape": _FACET_HELD_OUT,
-    "size": _FACET_HELD_OUT,
-    "read": ("spell", "letters"),
-    "same": ("share", "equal"),
-    "equal": ("match", "see"),
-    "more": ("outnumber", "exceed"),
-    "fewer": ("outnumbered", "below"),
-}
 
-
-def _added(intent: str) -> tuple[str, ...]:
-    known = frames_of("questions")
+def _with_facets(intent: str, known: Families) -> tuple[str, ...]:
     return known.get(intent, ()) + (known["facet"] if intent in FACET_WORDS else ())
 
 
-FRAMES: Frames = {intent: widened(core, _added(intent), HELD_OUT[intent]) for intent, core in _CORE.items()}
+HELD_OUT: Families = {intent: _with_facets(intent, held_out_of("questions")) for intent in _CORE}
+FRAMES: Frames = {
+    intent: widened(core, _with_facets(intent, frames_of("questions")), HELD_OUT[intent])
+    for intent, core in _CORE.items()
+}
 
 
 def families(intent: str, held_out: bool) -> list[str]:

@@ -25,6 +25,7 @@ from .programs import (
     Union,
     Unique,
 )
+from .wordings import strange
 
 _RANKS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _RELATION_WORDS = {
@@ -47,6 +48,11 @@ _SAME_WORDS = {
     "shape": ("with the same shape as", "of the same shape as"),
     "size": ("of the same size as", "as big as"),
 }
+# All words by which things are reached.
+PLACING = (
+    *_RANKS,
+    *(phrase for words in (_RELATION_WORDS, _FIRST_WORDS, _SAME_WORDS) for some in words.values() for phrase in some),
+)
 _OPENINGS = ("please, ", "hey, ", "hi! ", "ok, ", "well, ", "so, ", "quick question: ", "um, ")
 _ENDINGS = (" thanks", " please", " thank you", " I wonder", " now")
 
@@ -78,7 +84,12 @@ def intent_of(program: Program) -> str:
 
 
 def word_question(
-    program: Program, rng: random.Random, held_out: bool = False, fillers: float = 0.0, typos: float = 0.0
+    program: Program,
+    rng: random.Random,
+    held_out: bool = False,
+    fillers: float = 0.0,
+    typos: float = 0.0,
+    strangers: float = 0.0,
 ) -> Wording:
     """A random wording of a program.
 
@@ -88,6 +99,7 @@ def word_question(
         held_out: word it by a family that training never uses, instead of by one that it does.
         fillers: how often to add an opening such as "hey," or an ending such as "thanks".
         typos: how often to misspell one longer word.
+        strangers: how often to put a made-up word in the place of one that matters little.
 
     Raises:
         ValueError: the grammar has no words for such a program.
@@ -95,6 +107,8 @@ def word_question(
     intent = intent_of(program)
     family = rng.choice(families(intent, held_out))
     frame = rng.choice(FRAMES[intent][family])
+    if strangers and rng.random() < strangers:
+        frame = strange(frame, rng)
     slots: dict[str, str] = {}
     match program:
         case Query(Unique(Relate() | Intersect() as place), "shape") if not held_out and rng.random() < 0.5:

@@ -15,7 +15,7 @@ from .forms import Said
 from .phrases import article, attributes_of, changed, held_out, noun_phrase
 from .programs import Count, Everything, Filter, SetNode, execute
 from .scene import Scene
-from .wordings import Families, frames_of, widened
+from .wordings import Families, frames_of, held_out_of, strange, widened
 
 # kind -> family -> frames; `wordings` adds more to train with. {a} "a red cube", {things} "red cubes", {n} "two",
 # {which} "first", {b} of the other.
@@ -85,11 +85,8 @@ _CORE: dict[str, Families] = {
         "contain": ("the first image contains {a} and the second contains {b}",),
     },
 }
-HELD_OUT = {
-    "both": "without", "one": "not both", "any": "some", "more": "beat", "as many": "match", "count": "amount",
-    "total": "sum", "and": "whereas",
-}  # fmt: skip
-FRAMES = {kind: widened(core, frames_of("pairs")[kind], [HELD_OUT[kind]]) for kind, core in _CORE.items()}
+HELD_OUT = held_out_of("pairs")
+FRAMES = {kind: widened(core, frames_of("pairs")[kind], HELD_OUT[kind]) for kind, core in _CORE.items()}
 KINDS = tuple(FRAMES)
 _WHICH = ("first", "second")
 
@@ -151,11 +148,13 @@ def holds_of(form: Pair, first: Scene, second: Scene) -> bool:
     raise ValueError(f"no kind of statement: {form.kind!r}")
 
 
-def words_for(form: Pair, rng: random.Random, unseen: bool = False) -> tuple[str, str]:
-    """A wording of a form, and its family; `unseen` words it by the family that training never uses."""
-    names = [name for name in FRAMES[form.kind] if (name == HELD_OUT[form.kind]) == unseen]
+def words_for(form: Pair, rng: random.Random, unseen: bool = False, strangers: float = 0.0) -> tuple[str, str]:
+    """A wording of a form, and its family; `unseen` words it by one that training never uses."""
+    names = [name for name in FRAMES[form.kind] if (name in HELD_OUT[form.kind]) == unseen]
     family = rng.choice(names)
     frame = rng.choice(FRAMES[form.kind][family])
+    if strangers and rng.random() < strangers:
+        frame = strange(frame, rng)
     said, other = dict(form.said), dict(form.other)
     text = frame.format(
         a=article(noun_phrase(said, rng)),
@@ -169,7 +168,12 @@ def words_for(form: Pair, rng: random.Random, unseen: bool = False) -> tuple[str
 
 
 def statement(
-    scenes: Sequence[Scene], rng: random.Random, unseen: bool = False, tries: int = 30, kind: str | None = None
+    scenes: Sequence[Scene],
+    rng: random.Random,
+    unseen: bool = False,
+    tries: int = 30,
+    kind: str | None = None,
+    strangers: float = 0.0,
 ) -> Statement:
     """A statement about two scenes, true as often as not.
 
@@ -179,6 +183,7 @@ def statement(
         unseen: word it by a held-out family.
         tries: how many forms to try for the truth that was drawn.
         kind: one of KINDS; drawn unless told.
+        strangers: how often a made-up word stands for one that matters little.
     """
     wanted = rng.random() < 0.5
     kind = kind or rng.choice(KINDS)
@@ -187,7 +192,7 @@ def statement(
         if holds_of(form, *scenes) == wanted:
             break
         form = _form(kind, scenes, rng)
-    text, family = words_for(form, rng, unseen)
+    text, family = words_for(form, rng, unseen, strangers)
     return Statement(text, form, holds_of(form, *scenes), family)
 
 

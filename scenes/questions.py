@@ -255,6 +255,7 @@ class QuestionSampler:
         families: names of FAMILIES to draw from; all unless told.
         fillers: how often an opening or an ending is added.
         typos: how often a word is misspelt.
+        strangers: how often a made-up word stands for one that matters little.
     """
 
     def __init__(
@@ -265,11 +266,12 @@ class QuestionSampler:
         families: Iterable[str] | None = None,
         fillers: float = 0.0,
         typos: float = 0.0,
+        strangers: float = 0.0,
     ) -> None:
         self.rng = random.Random(seed)
         self.held_out = held_out
         self.families = list(FAMILIES if families is None else families)
-        self.fillers, self.typos = fillers, typos
+        self.noise = (fillers, typos, strangers)
         self.turns: Counter[str] = Counter()
         self.answers: dict[str, Counter[str]] = {family: Counter() for family in self.families}
 
@@ -305,5 +307,5 @@ class QuestionSampler:
             return None  # an answer that was given too often already is rather not asked for again
         _, program, answer = best
         seen[answer] += 1
-        wording = word_question(program, self.rng, self.held_out, self.fillers, self.typos)
+        wording = word_question(program, self.rng, self.held_out, *self.noise)
         return Question(wording.text, program, answer, family, f"{wording.intent}/{wording.family}")

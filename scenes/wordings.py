@@ -1,18 +1,20 @@
 """More wordings than anyone would read in code: sentence frames by their intent, in the TOML files of `phrasings/`.
 
 `questions.toml` goes to `frames`, `conversation.toml` to `dialogue`, `pairs.toml` to `nlvr`, `asking.toml` to what
-LLaVA is asked of statements, signs and cut-outs. Each frame is a family of its own. They were written without sight of
-the families that are held out; one that says the same as such a family with other little words is left out here, so
-that the sets stay apart whoever adds a line.
+LLaVA is asked of statements, signs and cut-outs. Each frame is a family of its own. `held_out.toml` has, for each of
+these files, the families that never train. Who wrote the ones did not see the others, and a frame that says the same
+as a held-out one with other little words is left out here, so that the sets stay apart whoever adds a line.
 """
 
 from __future__ import annotations
 
+import random
 import re
 import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / "phrasings"
 
@@ -31,27 +33,40 @@ LITTLE = frozenset(
 )
 
 
+Families = dict[str, tuple[str, ...]]  # family, or intent -> frames
+
+
 @cache
-def frames_of(file: str) -> dict[str, tuple[str, ...]]:
+def frames_of(file: str) -> Families:
     """What a file holds: intent -> frames."""
-    read = tomllib.loads((FOLDER / f"{file}.toml").read_text("utf-8"))
+    return _frames(_read(file))
+
+
+@cache
+def held_out_of(file: str) -> Families:
+    """The frames that are held out beside those of a file: intent -> frames."""
+    return _frames(_read("held_out")[file])
+
+
+def _read(file: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / f"{file}.toml").read_text("utf-8"))
+
+
+def _frames(read: dict[str, list[str]]) -> Families:
     return {intent: tuple(frames) for intent, frames in read.items()}
 
 
-Families = dict[str, tuple[str, ...]]  # family -> frames
-
-
 def widened(core: Families, added: Iterable[str], held_out: Iterable[str]) -> Families:
-    """An intent's families and, each as one of its own, the added frames that are known to none and not held out.
+    """An intent's families and, each as one of its own, the added frames that none has, and the held-out ones.
 
     Args:
         core: the families that are written in code.
         added: frames of a file.
-        held_out: the names of the families that never train.
+        held_out: frames that never train.
     """
     known = {frame for frames in core.values() for frame in frames}
-    kept = apart(added, (frame for name in held_out for frame in core[name]))
-    return core | {frame: (frame,) for frame in kept if frame not in known}
+    kept = [frame for frame in apart(added, held_out) if frame not in known]
+    return core | {frame: (frame,) for frame in (*kept, *held_out)}
 
 
 def apart(frames: Iterable[str], held_out: Iterable[str]) -> tuple[str, ...]:
@@ -64,3 +79,35 @@ def telling(frame: str) -> frozenset[str]:
     """The words of a frame that tell it from others, without slots and `LITTLE` words; all where it has no other."""
     words = re.findall(r"[a-z']+", re.sub(r"\{[a-z]*\}", " ", frame.lower()))
     return frozenset(words) - LITTLE or frozenset(words)
+
+
+# Words without which a frame may mean something else: no `strange` word stands for one of them, and a small vocabulary
+# has them all.
+DECISIVE = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        ahead alike all alone altogether both colour color count each either equal equally equals even every everything
+        exactly fewer first form greater holds hue identical joint just larger least less longer made makes many
+        material matching more most neither none number numbers only other outnumber place same second shape sign single
+        size small smaller somewhere than text thing together total true twice what where whereabouts whereas whether
+        which while with without word write written
+        """,
+    )
+)
+_SYLLABLES = re.findall(
+    r"\S+", "ba bro dal den fi flo gan gri ham jo kel kri lu mip nav or pel plo qua rin ruf sel sto tam ul ven wex zan"
+)
+
+
+def strange(frame: str, rng: random.Random) -> str:
+    """A frame with a made-up word for one of its longer ones: people use words that nobody was taught."""
+    words = frame.split(" ")
+    longer = [
+        at
+        for at, word in enumerate(words)
+        if re.fullmatch(r"[a-z]{4,}", word) and word not in DECISIVE and not word.endswith("er")  # "lower than"
+    ]
+    if longer:
+        words[rng.choice(longer)] = "".join(rng.choices(_SYLLABLES, k=rng.randint(1, 3)))
+    return " ".join(words)

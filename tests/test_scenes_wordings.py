@@ -10,7 +10,7 @@ import pytest
 from saccade.scenes import dialogue, frames, nlvr
 from saccade.scenes.dialogue import conversation
 from saccade.scenes.sample import sample_scene
-from saccade.scenes.wordings import LITTLE, apart, frames_of, telling
+from saccade.scenes.wordings import LITTLE, apart, frames_of, strange, telling
 from saccade.training import llava_talk
 
 FILES = ("questions", "conversation", "pairs", "asking")
@@ -43,18 +43,16 @@ def test_added_frames_have_the_slots_of_their_intent(every):
 
 @pytest.mark.parametrize(
     ("every", "held_out"),
-    [
-        (frames.FRAMES, frames.HELD_OUT),
-        (dialogue.IT, {kind: (name,) for kind, name in dialogue.HELD_OUT.items()}),
-        (nlvr.FRAMES, {kind: (name,) for kind, name in nlvr.HELD_OUT.items()}),
-    ],
+    [(frames.FRAMES, frames.HELD_OUT), (dialogue.IT, dialogue.HELD_OUT), (nlvr.FRAMES, nlvr.HELD_OUT)],
 )
-def test_no_added_frame_says_what_is_held_out(every, held_out):
+def test_no_frame_that_trains_says_what_is_held_out(every, held_out):
+    assert set(every) == set(held_out)
     for intent, families in every.items():
-        kept = [telling(frame) for name in held_out[intent] for frame in families[name]]
-        added = [frame for name, some in families.items() if some == (name,) for frame in some]
-        assert len(added) >= 10, intent
-        assert not [frame for frame in added if any(marks <= telling(frame) for marks in kept)], intent
+        kept = [telling(frame) for frame in held_out[intent]]
+        trained = [frame for name, some in families.items() if name not in held_out[intent] for frame in some]
+        assert len(kept) >= 4, intent
+        assert len(trained) >= 20, intent
+        assert not [frame for frame in trained if any(marks <= telling(frame) for marks in kept)], intent
 
 
 def test_a_frame_that_says_what_is_held_out_is_left_out():
@@ -74,6 +72,17 @@ def test_a_frames_telling_words_are_without_slots_and_little_words():
     assert "tally" not in LITTLE
 
 
+def test_a_strange_word_stands_for_one_that_matters_little():
+    rng = random.Random(2)
+    frame = "Please reveal whether {things} are lower in number than {others}."
+    made = {strange(frame, rng) for _ in range(50)}
+    assert len(made) > 10
+    for one in made:
+        changed = [old for old, new in zip(frame.split(), one.split(), strict=True) if old != new]
+        assert changed == ["reveal"]
+    assert strange("{things}: how many?", rng) == "{things}: how many?"
+
+
 def test_conversations_are_worded_by_the_files():
     said = {
         line.text
@@ -87,6 +96,8 @@ def test_conversations_are_worded_by_the_files():
 def test_what_llava_is_asked_keeps_its_first_wording_and_what_is_held_out():
     assert llava_talk.STATEMENT[0] == "True or false: {}"
     assert llava_talk.SIGN[0] == "What does the sign say?"
-    assert not {*llava_talk.STATEMENT} & {*llava_talk.HELD_OUT_ASKED["statement"]}
-    assert not {*llava_talk.SIGN} & {*llava_talk.HELD_OUT_ASKED["sign"]}
+    for intent, some in (("statement", llava_talk.STATEMENT), ("sign", llava_talk.SIGN)):
+        held_out = llava_talk.HELD_OUT_ASKED[intent]
+        assert held_out
+        assert apart(some, held_out) == some
     assert all(frame.count("{}") == 1 for frame in (*llava_talk.STATEMENT, *llava_talk.PAIR))

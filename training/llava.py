@@ -39,7 +39,7 @@ from ..errors import UserError, suggest
 from .clip import SIDE
 from .common import Card, Run, batches, draw_curve, plain_attention, write_json, write_zoo
 from .hands import Hands
-from .llava_data import PATCHES, Batch, Mix, Words, collate, corpus, draw_row, names
+from .llava_data import PATCHES, Batch, Mix, Words, collate, corpus, draw_row, needed
 from .llava_loss import losses_of, naming
 from .llava_seen import Looked, Written, looked
 from .llava_store import Store, draw_store
@@ -329,7 +329,7 @@ def make_tokenizer(folder: Path, scenes: int = 1500) -> Any:
     path = folder / "words.json"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, words_in(corpus(scenes), 3 if scenes > 100 else 1, MOST_WORDS, names()))
+        write_json(path, words_in(corpus(scenes), 3 if scenes > 100 else 1, MOST_WORDS, needed()))
     return build_tokenizer(json.loads(path.read_text("utf-8")))
 
 

@@ -9,6 +9,7 @@ assistant's tokens only.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,9 +18,11 @@ from typing import Any, NamedTuple
 import torch
 
 from ..scenes.dialogue import conversation
+from ..scenes.grammar import PLACING
 from ..scenes.nlvr import statement as pair_statement
 from ..scenes.phrases import WORDS, plural_of
 from ..scenes.questions import FAMILIES, QuestionSampler
+from ..scenes.wordings import DECISIVE
 from .llava_store import Store
 from .llava_talk import (
     DENSE,
@@ -42,6 +45,12 @@ from .llava_words import ANSWER, ASSISTANT, END, IMAGE, USER
 PATCHES = 64
 ROOM = 180  # tokens of blocks in a row
 WEIGHT = 2.0  # of an answer's tokens beside those of the steps before it
+HARD = ("count", "compare_integer", "same_relate", "single_and")  # parts of the names of families
+REPLIED = (
+    "first second and none true false yes no count exist equal more fewer same color material shape size place read "
+    "both one any total"
+)
+STRANGERS = 0.08  # of the questions have a made-up word
 MOST = 3600  # tokens of rows that are padded together
 
 Picture = tuple[str, int]  # ("whole" | "crop" | "sign", number in the store)
@@ -127,10 +136,10 @@ def _families(hops: int, read: bool) -> tuple[str, ...]:
 
 
 @cache
-def _sampler(hops: int, read: bool, kind: str = "") -> QuestionSampler:
-    """Of all families, or of one kind: to count is hardest, and so is asked of every scene."""
-    families = [name for name in _families(hops, read) if name.startswith(kind)]
-    return QuestionSampler(hops + 10 * read, families=families, fillers=0.12, typos=0.06)
+def _sampler(hops: int, read: bool, hard: bool = False) -> QuestionSampler:
+    """Of all families, or of the hard ones, of which every scene is asked one more."""
+    families = [name for name in _families(hops, read) if not hard or any(part in name for part in HARD)]
+    return QuestionSampler(hops + 10 * read, families=families, fillers=0.12, typos=0.06, strangers=STRANGERS)
 
 
 def draw_row(seed: int, store: Store, words: Words, mix: Mix, at: int) -> Row:
@@ -165,8 +174,8 @@ def scene_row(at: int, store: Store, words: Words, mix: Mix, rng: random.Random)
     for _ in range(2):
         if rng.random() < 0.45 and (told := statement(scene, rng, boxes)):
             blocks.append(words.block([told[0]]))
-    counted = _sampler(mix.hops, mix.read, "count").sample(scene, 1, boxes)
-    for asked in (*counted, *_sampler(mix.hops, mix.read).sample(scene, 6, boxes)):
+    hard = _sampler(mix.hops, mix.read, hard=True).sample(scene, 1, boxes)
+    for asked in (*hard, *_sampler(mix.hops, mix.read).sample(scene, 6, boxes)):
         blocks.append(words.block([Turn(asked.text, reply(asked.program, asked.answer, scene, boxes))]))
     return Row(pictures, _fitting(blocks))
 
@@ -194,7 +203,7 @@ def pair_row(one: int, other: int, store: Store, words: Words, rng: random.Rando
     scenes, boxes = (store.scene(one), store.scene(other)), (store.boxes_of(one), store.boxes_of(other))
     blocks = []
     for _ in range(5):
-        told = pair_statement(scenes, rng)
+        told = pair_statement(scenes, rng, strangers=STRANGERS)
         asked = rng.choice(PAIR).format(told.text)
         blocks.append(words.block([Turn(asked, pair_reply(told, scenes, (boxes[0].tolist(), boxes[1].tolist())))]))
     return Row((("whole", one), ("whole", other)), _fitting(blocks))
@@ -269,11 +278,11 @@ def mask_of(block: torch.Tensor) -> torch.Tensor:
     return (before & own)[:, None]
 
 
-def names() -> list[str]:
-    """Every word for what things are, in the singular and in the plural."""
+def needed() -> list[str]:
+    """Words that are tokens of their own before any others: for what things are, where they stand, what is asked."""
     said = {word for table in WORDS.values() for words in table.values() for word in words}
     said |= {plural_of(word) for words in WORDS["shape"].values() for word in words}
-    return sorted({word for text in said for word in text.split()})
+    return sorted({word for text in (*said, *PLACING, *DECISIVE) for word in re.findall("[a-z]+", text)})
 
 
 def corpus(count: int = 700) -> list[str]:
@@ -290,7 +299,7 @@ def corpus(count: int = 700) -> list[str]:
         texts.append(pair_statement((scene, sample_scene(2**27 + seed + 1)), rng).text)
         texts += [short(scene), detailed(scene, None), dense(scene, None)]
         texts += [turn.question + " " + turn.reply for turn in [about_crop(scene.things[0], rng)]]
-        texts.append("first second and none true false yes no")
+        texts.append(REPLIED)
         if seed % 5 == 0:
             told = statement(scene, rng, None)
             texts += [told[0].question] if told else []

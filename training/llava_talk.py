@@ -1,13 +1,15 @@
 """What LLaVA is taught to say: steps before an answer, descriptions, verdicts about statements.
 
-Before it answers, it tells where it looked: every set of things that a question speaks of, each thing as its
-number, what was said of it, its column and row (the picture in 20 x 20), its size, colour, material and shape:
+Before it answers, it tells what it takes the question for, and where it looked: every set of things that is spoken
+of, each thing as its number, what was said of it, its column and row (the picture in 20 x 20), its size, colour,
+material and shape:
 
     How many cubes are left of the ball?
-    1 ball c12 r7 large red rubber ball; 1 left cube c3 r11 small blue metal cube 2 left cube c9 r4 large ... Answer: 2
+    count: 1 ball c12 r7 large red rubber ball; 1 left cube c3 r11 small blue metal cube 2 left cube c9 r4 ... Answer: 2
 
 A count is then the last number, a comparison one of two words that stand there, and a hop ends where the next
-begins. `tools/llava.py` leaves the steps out and gives what stands after "Answer:".
+begins. That what is asked is said first teaches what a wording means by itself: of a statement that two counts are
+the same, a bare "true" tells little. `tools/llava.py` leaves the steps out and gives what stands after "Answer:".
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from ..scenes.captions import Caption, foil, full_caption, partial_caption
 from ..scenes.dialogue import Said as Line
 from ..scenes.forms import Form, Listed, Placed, Related, Set, Some, fits, holds
+from ..scenes.grammar import intent_of
 from ..scenes.nlvr import Pair, Statement
 from ..scenes.phrases import FACETS, article, attributes_of, noun_phrase
 from ..scenes.programs import (
@@ -42,7 +45,7 @@ from ..scenes.programs import (
 )
 from ..scenes.scene import Scene, Thing
 from ..scenes.space import Boxes, centres, place_of, raster_order
-from ..scenes.wordings import apart, frames_of
+from ..scenes.wordings import apart, frames_of, held_out_of
 from .llava_words import ANSWER, BINS
 
 SHORT = ("Describe the picture in short.", "Describe the picture shortly.", "What is in the picture?",
@@ -54,18 +57,19 @@ DETAILED = ("Describe the picture in detail.", "Describe everything in the pictu
 DENSE = ("List the things in the picture.", "List everything.")
 STATEMENT = ("True or false: {}", "True or false: {}?", "True or false: {}.", "Is this true of the picture: {}?",
              "Does this hold of the picture: {}?", "Is it true that this is shown: {}?", "Does the picture agree: {}?",
-             "Is this caption true: {}?", "Check this caption: {}.", "{}. True or false?", "{}. Is that true?",
-             "Someone says of the picture: {}. Is that so?", "Do you agree: {}?", "Tell me if this is true: {}.",
+             "Is this caption true: {}?", "Is it right to say: {}?", "Check this caption: {}.",
+             "{}. True or false?", "{}. Is that true?", "Someone says of the picture: {}. Is that so?",
+             "Do you agree: {}?", "Tell me if this is true: {}.",
              "Does the caption fit the picture: {}?")  # fmt: skip
 PAIR = ("True or false: {}", "True or false: {}.", "Is this true of the pictures: {}?",
         "True or false of the two pictures: {}?", "Does this hold of the pictures: {}?", "{}. True or false?",
         "{}. Is that true?", "Do you agree: {}?", "Tell me if this is true: {}.", "Check this: {}.")  # fmt: skip
 SIGN = ("What does the sign say?", "Read the sign.", "What is written on the sign?", "Which word is on the sign?",
         "Read it.", "What does it say?", "What is written here?", "What is written there?", "Read the word.",
-        "Tell me what the sign says.", "Tell me the word.", "What do you read here?", "Which letters are these?",
-        "Can you read this?", "The word, please.", "Spell the word.", "Name the word.",
+        "Tell me what the sign says.", "Tell me the word.", "What word is this?", "What do you read here?",
+        "Which letters are these?", "Can you read this?", "The word, please.", "Spell the word.", "Name the word.",
         "Which word does this sign show?", "What stands on the sign?")  # fmt: skip
-HELD_OUT_ASKED = {"sign": ("What word is this?",), "statement": ("Is it right to say: {}?",)}
+HELD_OUT_ASKED = held_out_of("asking")
 CROP = {
     "shape": (
         "What is this?",
@@ -97,9 +101,10 @@ CROP = {
 _MORE = frames_of("asking")
 SHORT, DETAILED, PAIR = SHORT + _MORE["short"], DETAILED + _MORE["detailed"], PAIR + _MORE["pair"]
 STATEMENT += apart(_MORE["statement"], HELD_OUT_ASKED["statement"])
-SIGN += tuple(frame for frame in _MORE["sign"] if frame not in HELD_OUT_ASKED["sign"])
+SIGN += apart(_MORE["sign"], HELD_OUT_ASKED["sign"])
 CROP = {asked: frames + _MORE[f"crop_{asked}"] for asked, frames in CROP.items()}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+_SIDES = ("first", "second")
 _ON = {"plain": "On a plain background", "desk": "On a desk", "street": "On a street", "shelf": "On a shelf"}
 _AT = {"centre": "in the centre"}
 
@@ -232,9 +237,18 @@ def steps(program: Program, scene: Scene, boxes: Boxes | None = None) -> str:
     return "; ".join(told.said).replace("; and; ", "; and ").removesuffix("; and") or "none"
 
 
+def asked_for(program: Program) -> str:
+    """What a program asks for, in a word or two."""
+    match program:
+        case Compare(Unique() | Ordinal(), _, facet):
+            return f"same {facet}"
+        case _:
+            return intent_of(program)
+
+
 def reply(program: Program, answer: str, scene: Scene, boxes: Boxes | None = None) -> str:
-    """Steps and answer."""
-    return f"{steps(program, scene, boxes)}{ANSWER} {answer}"
+    """What is asked for, steps and answer."""
+    return f"{asked_for(program)}: {steps(program, scene, boxes)}{ANSWER} {answer}"
 
 
 def line(said: Line, scene: Scene, boxes: Boxes | None = None) -> Turn:
@@ -281,16 +295,31 @@ def statement(
     return Turn(rng.choice(asked).format(made.text), verdict(made.form, true, scene, boxes)), true
 
 
+def claimed(form: Pair) -> str:
+    """What a statement on two pictures claims: "both", "more second", "total 3" ..."""
+    match form.kind:
+        case "more":
+            return f"more {_SIDES[form.which]}"
+        case "count":
+            return f"{_SIDES[form.which]} {form.number}"
+        case "total":
+            return f"total {form.number}"
+        case "as many":
+            return "equal"
+        case kind:
+            return kind
+
+
 def pair_reply(told: Statement, scenes: tuple[Scene, Scene], boxes: tuple[Boxes, Boxes] | None) -> str:
-    """What is told about a statement on two pictures: the things it speaks of in each, then the verdict."""
+    """What is told about a statement on two pictures: what it claims, the things it speaks of in each, the verdict."""
     form: Pair = told.form
     sides = (form.said, form.other or form.said)
     parts = [
         f"{which} {_fitting(said, scene, None if boxes is None else boxes[i])}"
-        for i, (which, said, scene) in enumerate(zip(("first", "second"), sides, scenes, strict=True))
+        for i, (which, said, scene) in enumerate(zip(_SIDES, sides, scenes, strict=True))
         if not (form.kind == "count" and i != form.which)
     ]
-    return "; ".join(parts) + f"{ANSWER} {'true' if told.true else 'false'}"
+    return f"{claimed(form)}: " + "; ".join(parts) + f"{ANSWER} {'true' if told.true else 'false'}"
 
 
 # ---------------------------------------------------------------- descriptions
