@@ -90,7 +90,7 @@ def bench_of(home, turn_of):
 
 def test_the_gold_behaviour_with_true_experts_gets_everything(tmp_path):
     bench = Bench(tmp_path, true_experts=True, gold_controller=True)
-    outcomes = [bench.run(case, baselines=case.name[0] == "g") for case, _ in NUMBERED]
+    outcomes = [bench.run(case, baselines=case.name[0] == "j") for case, _ in NUMBERED]
     bench.close()
     report = suite.report(outcomes)
     assert report["failures"] == report["errors"] == []
@@ -103,7 +103,7 @@ def test_the_gold_behaviour_with_true_experts_gets_everything(tmp_path):
         0,
         0,
     ]
-    assert list(report["sets"]) == ["g", "h", "i"]
+    assert list(report["sets"]) == ["j", "k", "l"]
     assert {one["name"] for one in report["intents"]} == {"count", "exist", "where", "cut_out", *FACET_LABELS}
     assert 0 < report["small"][-1]["cases"] < len(NUMBERED)
     json.dumps(report, allow_nan=False)
@@ -223,26 +223,26 @@ def outcome(name, exact, right, blank=None, once=None, small=False):
 
 
 def test_the_worst_set_counts_and_baselines_stand_beside_the_same_cases():
-    good = [outcome(f"g{n}", True, True, blank=n == 0, once=n < 2) for n in range(4)]
-    bad = [outcome("h0", True, True, True, True), outcome("h1", False, True), outcome("h2", False, False, small=True)]
+    good = [outcome(f"j{n}", True, True, blank=n == 0, once=n < 2) for n in range(4)]
+    bad = [outcome("k0", True, True, True, True), outcome("k1", False, True), outcome("k2", False, False, small=True)]
     report = suite.report(good + bad)
-    assert report["worst"]["exact"] == {"set": "h", "share": 0.3333, "bar": 0.9}
-    assert report["worst"]["answer"] == {"set": "h", "share": 0.6667, "bar": 0.85}
+    assert report["worst"]["exact"] == {"set": "k", "share": 0.3333, "bar": 0.9}
+    assert report["worst"]["answer"] == {"set": "k", "share": 0.6667, "bar": 0.85}
     assert not report["passed"]
-    a, b = report["sets"]["g"], report["sets"]["h"]
+    a, b = report["sets"]["j"], report["sets"]["k"]
     assert (a["baseline_cases"], a["blank_answer"], a["once_answer"], a["twice_answer"]) == (4, 0.25, 0.5, 1.0)
     assert (b["cases"], b["baseline_cases"], b["twice_answer"]) == (3, 1, 1.0)
     assert [(one["name"], one["cases"], one["answer"]) for one in report["small"]] == [
         ("count", 1, 0.0),
         ("all", 1, 0.0),
     ]
-    assert [failure["name"] for failure in report["failures"]] == ["h1", "h2"]
+    assert [failure["name"] for failure in report["failures"]] == ["k1", "k2"]
     assert suite.report(good)["passed"]
 
 
 def report_for_card(**changes):
     plan = {"profile": "bundled", "controller": None, "seed": 5} | changes.pop("plan", {})
-    made = suite.report([outcome("g0", True, True, False, True)])
+    made = suite.report([outcome("j0", True, True, False, True)])
     return {"suite": "agent", "plan": plan, "models": {"controller": "zoo:controller 12"}} | made | changes
 
 
@@ -253,8 +253,8 @@ def test_the_figures_go_into_the_card_and_nothing_else_in_it_changes(tmp_path):
     written = json.loads((tmp_path / "card.json").read_text())
     figures = written["metrics"].pop("end_to_end")
     assert written == card
-    assert figures["worst"]["answer"] == {"set": "g", "share": 1.0, "bar": 0.85}
-    assert figures["sets"]["g"]["once_answer"] == 1.0
+    assert figures["worst"]["answer"] == {"set": "j", "share": 1.0, "bar": 0.85}
+    assert figures["sets"]["j"]["once_answer"] == 1.0
     assert figures["models"] == {"controller": "zoo:controller 12"}
     assert "failures" not in figures
 
@@ -305,7 +305,7 @@ def test_the_tables_show_the_report(capsys):
 
     from saccade.evals.tables import show_report
 
-    cases = [outcome("g0", True, True, False, True), replace(outcome("h1", False, False), why="said 3, not [1]")]
+    cases = [outcome("j0", True, True, False, True), replace(outcome("k1", False, False), why="said 3, not [1]")]
     report = suite.report(cases) | {"seconds": 60.0, "workers": 1, "turns_per_second": 0.1}
     show_report(report, Console(width=200))
     printed = capsys.readouterr().out
@@ -379,7 +379,7 @@ def test_the_tools_suite_judges_the_calls_alone(tmp_path):
         one = bench.run(cases[0])
     assert one.error == ""
     assert one.exact
-    wrong = replace(one, exact=False, set="h")
+    wrong = replace(one, exact=False, set="k")
     report = toolcalls.report([one, wrong])
     assert report["worst"] == 0.0
     assert {row["group"] for row in report["rows"]} >= {"sets", "intents, all sets"}

@@ -58,8 +58,8 @@ def test_a_line_that_cannot_be_read_is_refused(tmp_path: Path, line: str) -> Non
 
 def test_a_training_family_that_says_a_held_out_sentence_is_left_out(tmp_path: Path) -> None:
     write(tmp_path, count="how many {things} (are there|do you see)?\ncount {things}")
-    (tmp_path / "held_out_g").mkdir()
-    write(tmp_path / "held_out_g", count="How many {things} do you see")
+    (tmp_path / "held_out_j").mkdir()
+    write(tmp_path / "held_out_j", count="How many {things} do you see")
     assert [family.text for family in families("count", None, tmp_path)] == ["count {things}"]
 
 
@@ -206,7 +206,7 @@ def test_an_unknown_set_is_refused() -> None:
 
 
 def test_held_out_traces_are_the_same_for_the_same_seed() -> None:
-    one, two = (held_out_traces("g", 10, seed=1) for _ in range(2))
+    one, two = (held_out_traces("j", 10, seed=1) for _ in range(2))
     assert [m.content for t in one for m in t.messages] == [m.content for t in two for m in t.messages]
 
 

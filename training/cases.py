@@ -71,7 +71,7 @@ def agent_cases(seed: int, count: int, held_out: str) -> list[Case]:
     Args:
         seed: other seeds give other scenes.
         count: how many.
-        held_out: "g", "h", "i" or "dev".
+        held_out: "j", "k", "l" or "dev".
 
     Raises:
         UserError: there is no such set.

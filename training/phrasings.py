@@ -17,7 +17,7 @@ from itertools import islice, product
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "phrasings"
-HELD_OUT = ("g", "h", "i")
+HELD_OUT = ("j", "k", "l")
 DEV = "dev"  # the lines among the training files that are kept for choosing between models: about one in twenty
 DEV_SHARE = 20
 SLOTS = frozenset(
@@ -35,7 +35,7 @@ class Family:
     """One frame: everything its line can expand to."""
 
     intent: str
-    held_out: str | None  # "g", "h", "i", "dev"; None for a family that is trained on
+    held_out: str | None  # "j", "k", "l", "dev"; None for a family that is trained on
     number: int  # its line, from 1
     text: str
 
@@ -56,7 +56,7 @@ class Family:
 
 
 def families(intent: str, held_out: str | None = None, folder: Path = FOLDER) -> tuple[Family, ...]:
-    """The families of an intent, of the training set or of a held-out set ("g", "h", "i", "dev").
+    """The families of an intent, of the training set or of a held-out set ("j", "k", "l", "dev").
 
     The lines of "dev" stand in the training files, but are not trained on. A training family that can say the very
     sentence of a held-out one is left out, so that the sets stay apart whoever adds a line.

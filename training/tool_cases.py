@@ -45,7 +45,7 @@ def tool_cases(seed: int, count: int, held_out: str) -> list[ToolCase]:
     Args:
         seed: other seeds give other scenes.
         count: how many, or a few less: every intent gets the same number.
-        held_out: "g", "h", "i" or "dev".
+        held_out: "j", "k", "l" or "dev".
     """
     known = [intent for intent in INTENTS if families(intent, held_out)]
     each = count // max(1, len(known))

@@ -23,9 +23,9 @@ WEIGHTS: dict[str, float] = {
     "difference": 3, "total": 3, "backdrop": 2, "labels": 3, "look_closer": 3, "arithmetic": 2.5,
     "it_color": 2.5, "it_material": 2, "it_shape": 2, "it_where": 2, "it_cut_out": 3, "it_crop": 2,
     "it_outline": 2, "decline": 3, "smalltalk": 1.5,
-    "describe": 3.5, "describe_detail": 2.5, "describe_it": 3, "describe_thing": 2, "open_question": 9, "read": 3,
+    "describe": 6, "describe_detail": 5, "describe_it": 3, "describe_thing": 2, "open_question": 9, "read": 3.5,
     "read_it": 2.5, "read_thing": 1.5, "compare": 3, "likeness": 1.5, "statement": 3, "inspect": 3, "cross_check": 2,
-    "find_memory": 6, "find_like": 3.5, "find_like_but": 2.5, "remember": 4, "forget": 3,
+    "find_memory": 6, "find_like": 3.5, "find_like_but": 2.5, "remember": 6, "forget": 5,
 }  # fmt: skip
 DRILLS = 0.10  # the share of short conversations with one request, whose answers copy what was observed
 DRILLED = ("where", "where", "where", "color", "color", "material", "shape", "biggest", "biggest_query", "count")
