@@ -215,9 +215,13 @@ def verify(profile: ProfileName = None) -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="clip, detector, sam or controller.")],
+    name: Annotated[str, typer.Argument(help="clip, detector, sam, captioner, llava or controller.")],
     budget: Annotated[
-        str, typer.Option(help="cpu (within 40 minutes on 2 cores) or gpu (within 10 minutes on one H100).")
+        str,
+        typer.Option(
+            help="cpu (40 minutes on 2 cores; llava two hours), gpu (10 minutes on one H100), or for captioner and "
+            "llava long (hours): only with as many steps do these two become as good as those in zoo/."
+        ),
     ] = "cpu",
     out: Annotated[
         Path | None, typer.Option(help="Where the model goes: config, weights, card, curve. Default: runs/NAME.")

@@ -55,6 +55,7 @@ from .descent import descend
 
 BUDGETS = {
     "cpu": Budget(steps=2400, batch=96, workers=1),
+    "long": Budget(steps=10_000, batch=96, workers=1),  # about as much as the weights in `zoo/` got
     "gpu": Budget(steps=16000, batch=256, workers=14),
 }
 CAPACITY = 24000  # scenes kept; then new ones take the place of the oldest

@@ -63,6 +63,7 @@ class Plan:
 
 BUDGETS = {
     "cpu": Plan(),
+    "long": Plan(all=14000, scenes=240000),  # as much as the weights in `zoo/` got, in one piece
     "gpu": Plan(tower=6000, words=4000, projector=200, all=12000, scenes=200000, sign_scenes=40000, workers=14,
                 mix=Mix(88, 16, 20, 64)),
     "test": Plan(1, 3, 3, 3, 16, 16, 0, Mix(2, 1, 1, 1)),

@@ -152,7 +152,7 @@ def draw_row(seed: int, store: Store, words: Words, mix: Mix, at: int) -> Row:
         return pair_row(rng.randrange(store.count), rng.randrange(store.count), store, words, rng)
     at -= mix.pairs
     if at < mix.crops:
-        return crop_row(rng.randrange(store.count), store, words, rng)
+        return crop_row(rng.randrange(len(store.crops)), store, words, rng)
     number = rng.randrange(len(store.words))
     return Row((("sign", number),), [words.block([Turn(rng.choice(SIGN), store.words[number])])])
 

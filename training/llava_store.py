@@ -29,6 +29,7 @@ SIGNS_FROM = 2**28  # the first seed of the scenes whose signs are cut out
 SIGNS_A_SCENE = 3
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MOST = 8  # things in a scene
+MOST_CROPS = 40_000  # of things; few rows ask about them
 
 
 @dataclass
@@ -111,7 +112,7 @@ def letter_map(sign: Sign, spot: tuple[float, float, float]) -> np.ndarray:
 class Store:
     """What was drawn, as memory maps. `draw_store` fills a folder, `Store(folder)` opens it.
 
-    `wholes` (n, 128, 128, 3), `boxes` (n, 8, 4) float32, `crops` (n, 144, 144, 3) of thing `things[i]`,
+    `wholes` (n, 128, 128, 3), `boxes` (n, 8, 4) float32, `crops` (m, 144, 144, 3) of thing `things[i]` of scene i,
     `signs` (k, 144, 144, 3) and `letters` (k, 36, 36) with the words `words`; scene i has the seed `seeds[i]` of
     "train" (workers do not take turns in the order of the seeds).
     """
@@ -149,11 +150,14 @@ def draw_store(folder: Path, scenes: int, sign_scenes: int, workers: int = 1) ->
     def array(name: str, *shape: int, dtype: Any = np.uint8) -> np.ndarray:
         return np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, shape)
 
-    wholes, crops = array("wholes", scenes, WHOLE, WHOLE, 3), array("crops", scenes, WIDE, WIDE, 3)
+    wholes = array("wholes", scenes, WHOLE, WHOLE, 3)
+    crops = array("crops", min(scenes, MOST_CROPS), WIDE, WIDE, 3)
     boxes, things = array("boxes", scenes, MOST, 4, dtype=np.float32), array("things", scenes)
     seeds: list[int] = []
     for at, kept in enumerate(_each(keep_scene, scenes, workers)):
-        wholes[at], crops[at], things[at] = kept.whole, kept.crop, kept.thing
+        wholes[at], things[at] = kept.whole, kept.thing
+        if at < len(crops):
+            crops[at] = kept.crop
         boxes[at, : len(kept.boxes)] = kept.boxes
         seeds.append(kept.scene.seed)
     signs = array("signs", sign_scenes * SIGNS_A_SCENE, WIDE, WIDE, 3)
