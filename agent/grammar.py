@@ -11,12 +11,13 @@ too (see `verbatim`). The format is that of `prompts.calls`; the mask and the pa
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.calls import CLOSE, MAX_CALLS, OPEN
-from .verbatim import Verbatim, Word, repeating, words_of
+from .verbatim import Verbatim, Word, naming, words_of
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -27,6 +28,7 @@ MAX_ITEMS = 20
 MAX_NUMBER = 10_000
 NUMBER_STEP = 0.01  # without it, a number could have digits without end
 NOISE = {"title", "description", "default", "x-handle", "x-words", "$defs"}
+_UNSAID = re.compile(r"[<\x00-\x1f\x7f]")  # no quotation with one of these is repeated
 # How a second expert is asked to count after the first, in words of the model's own: what things are called, no more.
 _LITTLE = "the|of|that|is|to|in|on|and|or|with|from|as"
 _COUNTED = rf'COUNTED: /"How many [a-z]+( [a-z]+){{0,3}} are there\?"/ & ~/.* ({_LITTLE}) .*/'
@@ -131,7 +133,7 @@ def turn_grammar(
         verbatim: what may be quoted in the text, in which handles are then those that there are, and in whose words
             arguments marked "x-words" are; None: anything.
         tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
-        max_text: how many characters the thought, or the answer, may have.
+        max_text: how many characters the thought, or the answer, may have, before and after quotations.
         max_calls: how many calls one turn may make.
     """
     own = set(tokens)
@@ -155,12 +157,9 @@ def turn_grammar(
             counted = {name: kind.replace("ASKED", "COUNTED") for name, kind in marked.items()}
             call = _call(function["name"], arguments, counted, repeats=True)
             further.append(f'further_{len(further)}: {opening} "\\n" {call} "\\n" {closing}')
-    # No "<" in free text, so that a call can only be written as a call; no control characters.
-    text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{max_text - 1}}}/"
-    if verbatim is not None and all(len(quote) <= max_text // 2 for quote in verbatim.quotes):  # or it might not fit
-        text += f" & /{repeating(verbatim.quotes, handles)}/"
+    text = _text(max_text, verbatim, handles)
     if not rules:
-        return f"%llguidance {{}}\nstart: TEXT\n{text}\n"
+        return "\n".join(["%llguidance {}", "start: text", *text]) + "\n"
     several = ""
     for _ in range(max_calls - 1):
         several = f'("\\n" later {several})?'
@@ -168,12 +167,34 @@ def turn_grammar(
     later = " | ".join(["call", *(f"further_{index}" for index in range(len(further)))])
     head = [
         "%llguidance {}",
-        "start: TEXT calls? | calls",
+        "start: text calls? | calls",
         f"calls: call {several}",
         f"call: {names}",
         f"later: {later}",
     ]
-    return "\n".join([*head, text, *rules, *further, *(_repeating(words) if words else [])]) + "\n"
+    return "\n".join([*head, *text, *rules, *further, *(_repeating(words) if words else [])]) + "\n"
+
+
+def _text(most: int, verbatim: Verbatim | None, handles: Sequence[str]) -> list[str]:
+    """The rules of free text: no "<", so that a call can only be written as a call, and no control characters.
+
+    A quotation is a terminal of its own: beside the bound on what is said freely, a long one would make the lexer's
+    expressions too many.
+    """
+    first = rf"/[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{most - 1}}}/"
+    if verbatim is None:
+        return ["text: TEXT", f"TEXT: {first}"]
+    named = f"/{naming(handles)}/"
+    quotes = [_literal(f'"{quote}"') for quote in verbatim.quotes if not _UNSAID.search(quote)]
+    if not quotes:
+        return ["text: TEXT", f"TEXT: {first} & {named}"]
+    return [
+        "text: TEXT quoting? | quoting",
+        "quoting: QUOTED FURTHER? quoting?",
+        f"TEXT: {first} & {named}",
+        rf"FURTHER: /[^<\x00-\x09\x0b-\x1f\x7f]{{1,{most}}}/ & {named}",
+        f"QUOTED: {' | '.join(quotes)}",
+    ]
 
 
 def _call(name: str, arguments: Mapping[str, Any], marked: Mapping[str, str], repeats: bool) -> str:

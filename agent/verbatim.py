@@ -33,7 +33,6 @@ _ASIDE = re.compile(
 )
 _QUOTATION = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
-_SIGN = re.compile(r"([\\.+*?()|\[\]{}^$/&~#-])")  # what means something in a regular expression
 
 
 @dataclass(frozen=True)
@@ -69,18 +68,16 @@ def quotations(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found for text in texts for found in _QUOTATION.findall(text)))
 
 
-def repeating(quotes: Sequence[str], handles: Sequence[str]) -> str:
-    """The regular expression of a text with no other quotations and no other handles than these.
+def naming(handles: Sequence[str]) -> str:
+    """The regular expression of a text without quotations, and with no other handles than these.
 
     So an underscore stands in a handle, or in a name in capitals such as SACCADE_DEVICE.
     """
-    quoted = f'"({"|".join(escaped(quote) for quote in quotes)})"' if quotes else None
-    piece = "|".join(filter(None, ['[^"_]', "_[A-Z]", quoted]))
+    piece = '[^"_]|_[A-Z]'
     if not handles:
         return f"({piece})*"
     handle = "|".join(sorted(handles))
-    after = "|".join(filter(None, ['[^"_0-9]', quoted]))
-    return f"({piece})*(({handle})({after})({piece})*)*({handle})?"
+    return f'({piece})*(({handle})[^"_0-9]({piece})*)*({handle})?'
 
 
 def words_of(said: str) -> list[Word]:
@@ -98,8 +95,3 @@ def words_of(said: str) -> list[Word]:
 
 def _is_sign(between: str) -> bool:
     return "\n" in between or bool(between.strip())
-
-
-def escaped(text: str) -> str:
-    """A text as a regular expression that matches nothing else."""
-    return _SIGN.sub(r"\\\1", text)

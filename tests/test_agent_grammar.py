@@ -162,8 +162,12 @@ def test_where_nothing_was_quoted_nothing_is(admits):
     assert admits("It says A.", verbatim=Verbatim((), ""))
 
 
-def test_a_quotation_that_might_not_fit_sets_them_free(admits):
-    assert admits('It says "A".', verbatim=Verbatim(("long " * 50,), ""), max_text=400)
+def test_long_quotations_have_room_beside_words_of_its_own(admits):
+    one, other = "a long one " * 50, "another " * 60
+    verbatim = Verbatim((one, other), "")
+    assert admits(f'img_1 shows "{one}", and img_2 "{other}".', verbatim=verbatim, max_text=60)
+    assert not admits(f'img_1 shows "{one[:-5]}".', verbatim=verbatim, max_text=60)
+    assert not admits('It says "A".', verbatim=verbatim, max_text=60)
 
 
 SAID = "Pictures: img_1 (9 x 9 px).\nQuick: what's the red (tall) cube's colour, in img_1? Call it box-no. 7."

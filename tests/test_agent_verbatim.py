@@ -7,7 +7,7 @@ import re
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from saccade.agent.verbatim import MOST_WORDS, Verbatim, escaped, quotations, repeating, words_of
+from saccade.agent.verbatim import MOST_WORDS, Verbatim, naming, quotations, words_of
 
 
 def test_what_was_said_and_quoted_is_taken_from_the_conversation():
@@ -33,19 +33,17 @@ def test_quotations_are_found_as_json_writes_them():
 
 @pytest.mark.parametrize(
     ("text", "right"),
-    [('a "b"', True), ("a b", True), ('"b_9"', True), ('a "c"', False), ('a "b', False), ("img_1", True),
-     ("(reg_12, reg_7): reg_7.", True), ('reg_7"b"', True), ("reg_79", False), ("reg_1_2", False), ("reg_", False),
-     ("img_3 or reg_7", False),
-     ("img_7", False), ("reg_1", False), ("set SACCADE_DEVICE=cpu", True), ("a_b", False), ("", True)],
+    [("a b", True), ('a "b"', False), ('a "', False), ("img_1", True), ("(reg_12, reg_7): reg_7.", True),
+     ("reg_79", False), ("reg_1_2", False), ("reg_", False), ("img_3 or reg_7", False), ("img_7", False),
+     ("reg_1", False), ("set SACCADE_DEVICE=cpu", True), ("a_b", False), ("", True)],
 )  # fmt: skip
-def test_a_text_quotes_what_was_quoted_and_names_what_there_is(text, right):
-    pattern = repeating(("b", "b_9"), ["img_1", "reg_7", "reg_12"])
-    assert (re.fullmatch(pattern, text) is not None) is right
+def test_a_text_names_what_there_is_and_quotes_nothing(text, right):
+    assert (re.fullmatch(naming(["img_1", "reg_7", "reg_12"]), text) is not None) is right
 
 
 @pytest.mark.parametrize(("text", "right"), [("a b", True), ('"b"', False), ("reg_1", False)])
 def test_where_there_is_nothing_nothing_is_named(text, right):
-    assert (re.fullmatch(repeating((), []), text) is not None) is right
+    assert (re.fullmatch(naming([]), text) is not None) is right
 
 
 def test_words_are_taken_as_they_stand():
@@ -78,8 +76,3 @@ def test_of_a_long_message_the_last_words_count():
 @pytest.mark.parametrize("said", ["", " ", "?!", "\n"])
 def test_nothing_said_is_nothing_to_repeat(said):
     assert words_of(said) == []
-
-
-def test_signs_mean_themselves():
-    text = r"a.b\c[d](e)|{f}^$*+?/&~#-"
-    assert re.fullmatch(escaped(text), text)

@@ -10,7 +10,7 @@ which departs from the paper; the card has both figures, with the tower frozen a
 What those who ask must know (`tools/llava.py`), also in `config.json` under "saccade":
 
     one picture     <|user|><image>QUESTION<|assistant|>       two: <|user|><image><image>QUESTION<|assistant|>
-    an answer       "1 ball c12 r7 large red rubber ball Answer: red": steps, then what stands after "Answer:"
+    an answer       "color: 1 ball c12 r7 large red rubber ball Answer: red": what is asked, steps, the answer
     statements      "Is this true of the picture: STATEMENT?" (of two: "of the pictures") -> true, false
     descriptions    "Describe the picture in short.", "Describe the picture in detail."
     reading         "What does the sign say?" on the square around a sign -> the word alone
