@@ -17,18 +17,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..prompts.calls import CLOSE, MAX_CALLS, OPEN
-from .verbatim import Verbatim, Word, naming, words_of
+from .verbatim import HEAD, Verbatim, Word, naming, words_of
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
 JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 MAX_STRING = 120  # characters, where a schema has no bound
+A_TOKEN = 2  # characters, as a small model writes
 MAX_ITEMS = 20
 MAX_NUMBER = 10_000
 NUMBER_STEP = 0.01  # without it, a number could have digits without end
 NOISE = {"title", "description", "default", "x-handle", "x-words", "$defs"}
-_UNSAID = re.compile(r"[<\x00-\x1f\x7f]")  # no quotation with one of these is repeated
+_UNSAID = re.compile(r"[<\x00-\x1f\x7f]")  # nothing with one of these is repeated
+_SIGN = re.compile(r"([\\.+*?()|\[\]{}^$/&~#-])")  # what means something in a regular expression
 # How a second expert is asked to count after the first, in words of the model's own: what things are called, no more.
 _LITTLE = "the|of|that|is|to|in|on|and|or|with|from|as"
 _COUNTED = rf'COUNTED: /"How many [a-z]+( [a-z]+){{0,3}} are there\?"/ & ~/.* ({_LITTLE}) .*/'
@@ -133,7 +135,8 @@ def turn_grammar(
         verbatim: what may be quoted in the text, in which handles are then those that there are, and in whose words
             arguments marked "x-words" are; None: anything.
         tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
-        max_text: how many characters the thought, or the answer, may have, before and after quotations.
+        max_text: how many characters the thought, or the answer, may have; before and after what is repeated,
+            half as many tokens.
         max_calls: how many calls one turn may make.
     """
     own = set(tokens)
@@ -178,23 +181,31 @@ def turn_grammar(
 def _text(most: int, verbatim: Verbatim | None, handles: Sequence[str]) -> list[str]:
     """The rules of free text: no "<", so that a call can only be written as a call, and no control characters.
 
-    A quotation is a terminal of its own: beside the bound on what is said freely, a long one would make the lexer's
-    expressions too many.
+    What is repeated is a terminal of its own, and what is said beside it is bounded by tokens: to count characters,
+    too, would make the lexer's expressions too many.
     """
-    first = rf"/[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{most - 1}}}/"
     if verbatim is None:
-        return ["text: TEXT", f"TEXT: {first}"]
-    named = f"/{naming(handles)}/"
+        return ["text: TEXT", rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]{{0,{most - 1}}}/"]
+    bound = f"[max_tokens={max(1, most // A_TOKEN)}]"
     quotes = [_literal(f'"{quote}"') for quote in verbatim.quotes if not _UNSAID.search(quote)]
-    if not quotes:
-        return ["text: TEXT", f"TEXT: {first} & {named}"]
-    return [
-        "text: TEXT quoting? | quoting",
-        "quoting: QUOTED FURTHER? quoting?",
-        f"TEXT: {first} & {named}",
-        rf"FURTHER: /[^<\x00-\x09\x0b-\x1f\x7f]{{1,{most}}}/ & {named}",
-        f"QUOTED: {' | '.join(quotes)}",
-    ]
+    told = [parts for parts in verbatim.told if not _UNSAID.search("".join(parts))]
+    heads = sorted({_escaped(part[:HEAD]) for parts in told for part in parts})
+    own = f"/{naming(handles)}/" + (rf" & ~/({'|'.join(heads)})(.|\n)*/" if heads else "")
+    rules = ["quoting: QUOTED further? quoting?", f"QUOTED: {' | '.join(quotes)}"] if quotes else []
+    after = "quoting?" if quotes else ""
+    starts = [f"first {after}", *(["quoting"] if quotes else [])]
+    for at, (begin, *more) in enumerate(told):
+        rules.append(f"told_{at}: {' '.join([_literal(begin), *(f'({_literal(part)})?' for part in more)])}")
+        starts.append(f"told_{at} further? {after}")
+    if rules:
+        rules += [f"further{bound}: FURTHER", rf"FURTHER: /[^<\x00-\x09\x0b-\x1f\x7f]+/ & {own}"]
+    text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]*/ & {own}"
+    return [f"text: {' | '.join(starts)}", f"first{bound}: TEXT", text, *rules]
+
+
+def _escaped(text: str) -> str:
+    """A text as a regular expression that matches nothing else."""
+    return _SIGN.sub(r"\\\1", text)
 
 
 def _call(name: str, arguments: Mapping[str, Any], marked: Mapping[str, str], repeats: bool) -> str:

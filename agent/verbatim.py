@@ -1,10 +1,10 @@
-"""What a model may repeat, to the letter: quotations, handles, and the user's own words.
+"""What a model may repeat, to the letter: quotations, observations, handles, and the user's own words.
 
 A small model errs most where it has to copy: it loses a word in the middle of a long question, or goes on with what
 it has seen more often. One that was taught to repeat others only verbatim need not be trusted with that: the grammar
 of its turn (`agent.grammar`) then admits in double quotes only what stands so in the conversation, of handles only
-those that there are, and as an argument that is marked "x-words" only a stretch of whole words of the user's last
-message.
+those that there are, as an argument that is marked "x-words" only a stretch of whole words of the user's last message,
+and a text that begins as an observation does goes on with whole parts of it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _ASIDE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+MOST_TOLD = 2000  # characters of an observation that is repeated
+HEAD = 12  # characters by which a part of an observation is known
+_PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"])+?(?:(?:[.;!?]|(?<=[.;!?]"))(?=\s)|\n|$)')
 _QUOTATION = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 
@@ -42,16 +45,20 @@ class Verbatim:
     Attributes:
         quotes: what stands in double quotes in the conversation, without them.
         said: what the user said last.
+        told: what tools have told since, each in its parts.
     """
 
     quotes: tuple[str, ...]
     said: str
+    told: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def of(cls, messages: Sequence[BaseMessage]) -> Verbatim:
         """What the messages so far allow."""
-        said = next((message.text for message in reversed(messages) if message.type == "human"), "")
-        return cls(quotations(message.text for message in messages), said)
+        last = max((at for at, message in enumerate(messages) if message.type == "human"), default=-1)
+        said = messages[last].text if last >= 0 else ""
+        told = [parts_of(message.text) for message in messages[last + 1 :] if message.type == "tool"]
+        return cls(quotations(message.text for message in messages), said, tuple(parts for parts in told if parts))
 
 
 class Word(NamedTuple):
@@ -66,6 +73,12 @@ class Word(NamedTuple):
 def quotations(texts: Iterable[str]) -> tuple[str, ...]:
     """What stands in double quotes (JSON's) in the texts, without them, each once, in order."""
     return tuple(dict.fromkeys(found for text in texts for found in _QUOTATION.findall(text)))
+
+
+def parts_of(told: str) -> tuple[str, ...]:
+    """An observation's sentences, and what semicolons divide, each with the space before it; () of a long one."""
+    parts = tuple(_PART.findall(told)) if len(told) <= MOST_TOLD else ()
+    return parts if "".join(parts) == told else ()  # a quotation that never ends
 
 
 def naming(handles: Sequence[str]) -> str:

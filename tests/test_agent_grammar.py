@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from saccade.agent.grammar import GrammarCache, narrow, turn_grammar
 from saccade.agent.loop import tool_schemas
-from saccade.agent.verbatim import Verbatim, quotations
+from saccade.agent.verbatim import Verbatim, parts_of, quotations
 from saccade.prompts.calls import CLOSE, OPEN, render_assistant
 from saccade.tools.registry import all_tools
 
@@ -287,3 +287,29 @@ def test_references_are_followed():
 def test_every_registered_tool_has_a_grammar():
     text = turn_grammar(TOOLS, HANDLES)
     assert all(json.dumps(json.dumps(name))[1:-1] in text for name in all_tools())
+
+
+COMPARED = (
+    'Likeness of img_1 and img_2: 0.59. Only in img_1: red cup, 2 x star (blue). Only in img_2: "A; B." In both: x.'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        (COMPARED, True),
+        ("Likeness of img_1 and img_2: 0.59.", True),
+        ("Likeness of img_1 and img_2: 0.59. In both: x.", True),
+        (COMPARED + " So they differ.", True),
+        ("They differ.", True),
+        ("They differ: x is in both.", True),
+        ("Likeness of img_1 and img_2: 0.5.", False),
+        ("Likeness of img_1 and img_2: 0.59. Only in img_1: red cup, red cup, red cup", False),
+        ("Likeness of img_1 and img_2: 0.59. Only in img_2: blue.", False),
+        ("Only in img_1: red", True),
+    ],
+)
+def test_what_begins_as_an_observation_goes_on_with_parts_of_it(admits, text, fits):
+    verbatim = Verbatim(quotations([COMPARED]), "What differs?", (parts_of(COMPARED),))
+    assert admits(text, verbatim=verbatim) is fits
+    assert admits(text)

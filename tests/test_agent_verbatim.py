@@ -7,7 +7,7 @@ import re
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from saccade.agent.verbatim import MOST_WORDS, Verbatim, naming, quotations, words_of
+from saccade.agent.verbatim import MOST_WORDS, Verbatim, naming, parts_of, quotations, words_of
 
 
 def test_what_was_said_and_quoted_is_taken_from_the_conversation():
@@ -15,10 +15,11 @@ def test_what_was_said_and_quoted_is_taken_from_the_conversation():
         SystemMessage("You are Saccade."),
         HumanMessage("first"),
         AIMessage('It says "A".'),
+        ToolMessage("Long ago.", tool_call_id="0"),
         HumanMessage('Is "B" left?'),
         ToolMessage('Read: "C".', tool_call_id="1"),
     ]
-    assert Verbatim.of(messages) == Verbatim(("A", "B", "C"), 'Is "B" left?')
+    assert Verbatim.of(messages) == Verbatim(("A", "B", "C"), 'Is "B" left?', (('Read: "C".',),))
     assert Verbatim.of([]) == Verbatim((), "")
 
 
@@ -44,6 +45,22 @@ def test_a_text_names_what_there_is_and_quotes_nothing(text, right):
 @pytest.mark.parametrize(("text", "right"), [("a b", True), ('"b"', False), ("reg_1", False)])
 def test_where_there_is_nothing_nothing_is_named(text, right):
     assert (re.fullmatch(naming([]), text) is not None) is right
+
+
+@pytest.mark.parametrize(
+    ("told", "parts"),
+    [
+        ("0 - 2 = -2", ["0 - 2 = -2"]),
+        ("img_1: 9 x 9 px; sharp (0.96); no codes.", ["img_1: 9 x 9 px;", " sharp (0.96);", " no codes."]),
+        ('img_1: "A. B; C." More? Yes', ['img_1: "A. B; C."', " More?", " Yes"]),
+        ("one\ntwo", ["one\n", "two"]),
+        ('"never ends', []),
+        ("", []),
+        ("long. " * 400, []),
+    ],
+)
+def test_an_observation_has_parts(told, parts):
+    assert list(parts_of(told)) == parts
 
 
 def test_words_are_taken_as_they_stand():
