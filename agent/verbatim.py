@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
+from .messages import split_request
+
 MOST_WORDS = 200  # of the user's message, the last ones
 # Other than at a sign or a line's end: the words after which a question may begin, and the asides before which it may
 # be over. Of 950 questions that the bundled controller is taught to hand on, 99 % begin at such places.
@@ -44,7 +46,7 @@ class Verbatim:
 
     Attributes:
         quotes: what stands in double quotes in the conversation, without them.
-        said: what the user said last.
+        said: what the user said last, without what is told of its pictures.
         told: what tools have told since, each in its parts.
     """
 
@@ -56,7 +58,7 @@ class Verbatim:
     def of(cls, messages: Sequence[BaseMessage]) -> Verbatim:
         """What the messages so far allow."""
         last = max((at for at, message in enumerate(messages) if message.type == "human"), default=-1)
-        said = messages[last].text if last >= 0 else ""
+        said = split_request(messages[last].text)[1] if last >= 0 else ""
         told = [parts_of(message.text) for message in messages[last + 1 :] if message.type == "tool"]
         return cls(quotations(message.text for message in messages), said, tuple(parts for parts in told if parts))
 

@@ -26,6 +26,8 @@ def caption_text(things: Sequence[Attributes], backdrop: str, detail: str, rng: 
     ground = rng.choice((f"on a {backdrop}", f"before a {backdrop}", f"in front of a {backdrop}", f"on the {backdrop}"))
     if not said:
         return rng.choice((f"nothing {ground}.", f"an empty {backdrop}.", "nothing"))
+    if detail == "detailed" and rng.random() < 0.5:
+        return _all_of(things, ground, rng)
     if detail == "detailed" and len(said) > 1:
         said = said[: rng.choice((3, 4, 5, 6))]
         opening = rng.choice(
@@ -41,6 +43,16 @@ def caption_text(things: Sequence[Attributes], backdrop: str, detail: str, rng: 
     else:
         text = " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
     return f"{text}{rng.choice((',', ''))} {ground}." if rng.random() < 0.7 else f"{text}."
+
+
+def _all_of(things: Sequence[Attributes], ground: str, rng: random.Random) -> str:
+    """A long description, in the manner of the LLaVA that is trained here: up to eight things, with all attributes."""
+    full = [article(noun_phrase(thing)) for thing in things]
+    full += [any_world_noun(rng).a for _ in range(rng.randint(0, 8 - min(8, len(full))))]
+    lines = [
+        f"{'in' if place == 'centre' else 'at'} the {place} {one}." for one in full for place in [rng.choice(_PLACES)]
+    ]
+    return " ".join([f"{ground} there are {len(full)} things.", *lines])
 
 
 def _said(thing: Attributes, rng: random.Random) -> str:

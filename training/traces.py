@@ -28,7 +28,10 @@ WEIGHTS: dict[str, float] = {
     "find_memory": 6, "find_like": 3.5, "find_like_but": 2.5, "remember": 6, "forget": 5,
 }  # fmt: skip
 DRILLS = 0.10  # the share of short conversations with one request, whose answers copy what was observed
-DRILLED = ("where", "where", "where", "color", "color", "material", "shape", "biggest", "biggest_query", "count")
+DRILLED = (
+    "where", "where", "where", "color", "color", "material", "shape", "biggest", "biggest_query", "count",
+    "describe_detail", "describe_detail", "describe_detail", "describe_detail",
+)  # fmt: skip
 OPENINGS = 0.72  # the share of conversations that end with the first step of their first request
 LATE_OPENINGS = 0.5  # the same late in a training, when most phrasings are known and conversations are learned
 TURNS, LATE_TURNS = (46, 32, 15, 7), (30, 40, 20, 10)  # how often a conversation has 1 to 4 requests
