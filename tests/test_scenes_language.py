@@ -189,7 +189,10 @@ def brute(record: dict, objects: list[dict]) -> Any:
 def test_a_second_executor_agrees_on_every_sampled_question() -> None:
     sampler = QuestionSampler(6)
     asked: Counter[str] = Counter()
-    for scene in SCENES[:200]:
+    for number in range(2000):
+        if number >= 200 and len(asked) == len(FAMILIES):  # some families fit few scenes
+            break
+        scene = sample_scene(number)
         objects = [vars(one) for one in scene.things]
         for question in sampler.sample(scene, 10):
             assert execute(question.program, scene) == question.answer
