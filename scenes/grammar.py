@@ -25,7 +25,7 @@ from .programs import (
     Union,
     Unique,
 )
-from .wordings import strange
+from .strangers import strange
 
 _RANKS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _RELATION_WORDS = {
@@ -106,9 +106,7 @@ def word_question(
     """
     intent = intent_of(program)
     family = rng.choice(families(intent, held_out))
-    frame = rng.choice(FRAMES[intent][family])
-    if strangers and rng.random() < strangers:
-        frame = strange(frame, rng)
+    frame = strange(rng.choice(FRAMES[intent][family]), rng, strangers)
     slots: dict[str, str] = {}
     match program:
         case Query(Unique(Relate() | Intersect() as place), "shape") if not held_out and rng.random() < 0.5:

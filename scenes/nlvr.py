@@ -15,7 +15,8 @@ from .forms import Said
 from .phrases import article, attributes_of, changed, held_out, noun_phrase
 from .programs import Count, Everything, Filter, SetNode, execute
 from .scene import Scene
-from .wordings import Families, frames_of, held_out_of, strange, widened
+from .strangers import strange
+from .wordings import Families, frames_of, held_out_of, widened
 
 # kind -> family -> frames; `wordings` adds more to train with. {a} "a red cube", {things} "red cubes", {n} "two",
 # {which} "first", {b} of the other.
@@ -152,9 +153,7 @@ def words_for(form: Pair, rng: random.Random, unseen: bool = False, strangers: f
     """A wording of a form, and its family; `unseen` words it by one that training never uses."""
     names = [name for name in FRAMES[form.kind] if (name in HELD_OUT[form.kind]) == unseen]
     family = rng.choice(names)
-    frame = rng.choice(FRAMES[form.kind][family])
-    if strangers and rng.random() < strangers:
-        frame = strange(frame, rng)
+    frame = strange(rng.choice(FRAMES[form.kind][family]), rng, strangers)
     said, other = dict(form.said), dict(form.other)
     text = frame.format(
         a=article(noun_phrase(said, rng)),

@@ -8,7 +8,6 @@ as a held-out one with other little words is left out here, so that the sets sta
 
 from __future__ import annotations
 
-import random
 import re
 import tomllib
 from collections.abc import Iterable
@@ -79,35 +78,3 @@ def telling(frame: str) -> frozenset[str]:
     """The words of a frame that tell it from others, without slots and `LITTLE` words; all where it has no other."""
     words = re.findall(r"[a-z']+", re.sub(r"\{[a-z]*\}", " ", frame.lower()))
     return frozenset(words) - LITTLE or frozenset(words)
-
-
-# Words without which a frame may mean something else: no `strange` word stands for one of them, and a small vocabulary
-# has them all.
-DECISIVE = frozenset(
-    re.findall(
-        r"\S+",
-        """
-        ahead alike all alone altogether both colour color count each either equal equally equals even every everything
-        exactly fewer first form greater holds hue identical joint just larger least less longer made makes many
-        material matching more most neither none number numbers only other outnumber place same second shape sign single
-        size small smaller somewhere than text thing together total true twice what where whereabouts whereas whether
-        which while with without word write written
-        """,
-    )
-)
-_SYLLABLES = re.findall(
-    r"\S+", "ba bro dal den fi flo gan gri ham jo kel kri lu mip nav or pel plo qua rin ruf sel sto tam ul ven wex zan"
-)
-
-
-def strange(frame: str, rng: random.Random) -> str:
-    """A frame with a made-up word for one of its longer ones: people use words that nobody was taught."""
-    words = frame.split(" ")
-    longer = [
-        at
-        for at, word in enumerate(words)
-        if re.fullmatch(r"[a-z]{4,}", word) and word not in DECISIVE and not word.endswith("er")  # "lower than"
-    ]
-    if longer:
-        words[rng.choice(longer)] = "".join(rng.choices(_SYLLABLES, k=rng.randint(1, 3)))
-    return " ".join(words)

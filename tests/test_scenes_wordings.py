@@ -10,7 +10,8 @@ import pytest
 from saccade.scenes import dialogue, frames, nlvr
 from saccade.scenes.dialogue import conversation
 from saccade.scenes.sample import sample_scene
-from saccade.scenes.wordings import LITTLE, apart, frames_of, strange, telling
+from saccade.scenes.strangers import strange
+from saccade.scenes.wordings import LITTLE, apart, frames_of, telling
 from saccade.training import llava_talk
 
 FILES = ("questions", "conversation", "pairs", "asking")
@@ -81,6 +82,8 @@ def test_a_strange_word_stands_for_one_that_matters_little():
         changed = [old for old, new in zip(frame.split(), one.split(), strict=True) if old != new]
         assert changed == ["reveal"]
     assert strange("{things}: how many?", rng) == "{things}: how many?"
+    assert sum(strange(frame, rng, 0.1) == frame for _ in range(200)) in range(160, 200)
+    assert strange(frame, rng, 0.0) == frame
 
 
 def test_conversations_are_worded_by_the_files():

@@ -22,7 +22,7 @@ from ..scenes.grammar import PLACING
 from ..scenes.nlvr import statement as pair_statement
 from ..scenes.phrases import WORDS, plural_of
 from ..scenes.questions import FAMILIES, QuestionSampler
-from ..scenes.wordings import DECISIVE
+from ..scenes.strangers import DECISIVE
 from .llava_store import Store
 from .llava_talk import (
     DENSE,
