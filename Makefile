@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 UV     := $(BIN)/uv
-CODE   := *.py agent benchmarks evals memory prompts scenes tools training tests examples
+CODE   := *.py agent benchmarks cli evals memory prompts scenes testing tools training tests examples
 
 # Small models are fastest on few threads, and tests run side by side.
 export OMP_NUM_THREADS ?= 1

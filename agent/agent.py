@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..memory.chats import Chats
     from ..memory.memory import Memory
-    from ..memory.pictures import PictureStore
+    from ..memory.pictures.store import PictureStore
     from ..settings import ModelSpec, Profile, Settings
     from ..tools.contracts import Experts, Tool
     from .chat import Chat
@@ -106,8 +106,8 @@ class Agent:
         Raises:
             UserError: there is no conversation of this id, or it is another user's.
         """
+        from .call_order import OrderedWorkspace
         from .chat import Chat
-        from .order import OrderedWorkspace
 
         if user is not None:
             check_user(user)
@@ -141,8 +141,8 @@ class Agent:
     @cached_property
     def store(self) -> PictureStore:
         """The pictures and the ledger."""
-        from ..memory.decode import Limits
-        from ..memory.pictures import PictureStore
+        from ..memory.pictures.decode import Limits
+        from ..memory.pictures.store import PictureStore
 
         return PictureStore(self.settings.home, limits=Limits.of(self.settings))
 
@@ -150,7 +150,7 @@ class Agent:
     def memory(self) -> Memory:
         """The visual memory: `agent.memory.recall(user, Query(words="green cone"))` and all else that it can do."""
         from ..memory.memory import Memory
-        from ..tools.embedder import ClipEmbedder
+        from ..tools.experts.embedder import ClipEmbedder
 
         with self._lock:
             if "memory" in self.__dict__:  # another thread was first
@@ -171,7 +171,7 @@ class Agent:
         """The vision experts: the pool of the profile's models, or what was given."""
         if self._given_experts is not None:
             return self._given_experts
-        from ..tools.pool import ExpertPool
+        from ..tools.experts.pool import ExpertPool
         from .loop import tell_loading
 
         return ExpertPool(self.profile, self.settings.device, self.settings.threads, listener=tell_loading)
@@ -188,7 +188,7 @@ class Agent:
         """The controller. Raises UserError where its spec leads to nothing."""
         if self._given_model is not None:
             return self._given_model
-        from .controllers import load_controller
+        from .controllers.load import load_controller
 
         assert self._spec is not None  # one of both is given
         return load_controller(self._spec, self.settings.device, self.settings.threads)
@@ -256,7 +256,7 @@ class Agent:
         return build_graph(self.model, self._schemas, rules, self.chats.checkpointer(), self._system)
 
     def _owner(self, chat: str, user: str | None) -> str:
-        from ..memory.rows import unknown_chat
+        from ..memory.ledger.chat_rows import unknown_chat
 
         rows = self.store.ledger.read("SELECT owner FROM chats WHERE id = ?", (chat,))
         if not rows or user not in (None, rows[0]["owner"]):

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 
 from ..errors import UserError
-from ..memory.decode import Source
-from ..memory.waiting import Waiting
+from ..memory.ledger.pending_turns import Waiting
+from ..memory.pictures.decode import Source
 from ..tools.runner import ToolRunner
 from ..tools.user_memory import UserMemory
-from .copies import export
+from .call_order import OrderedWorkspace
 from .events import Event, Loading, ReplyReady, TextDelta
 from .evidence import draw_evidence
+from .exports import export
 from .locks import TurnLock
 from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import request_text, split_request, turn_start, unanswered
-from .order import OrderedWorkspace
 from .reply import Reply, Step, cited_regions
 from .request import checked_request, several
 

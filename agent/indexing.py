@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExpertFailed, UserError
-from ..memory.found import looked_through, ready_regions, region_items, to_look_through, write_regions
-from ..memory.pictures import readable
+from ..memory.indexed_regions import looked_through, ready_regions, region_items, to_look_through, write_regions
+from ..memory.pictures.store import readable
 from ..memory.records import Lineage, RegionDraft
-from ..tools.embedder import view_of_image
-from ..tools.familiar import KNOWN_FROM
+from ..tools.experts.embedder import view_of_image
 from ..tools.finding import EVERYTHING, things_in
+from ..tools.look import KNOWN_FROM
 from ..tools.requests import Detect, Likeness
 
 if TYPE_CHECKING:

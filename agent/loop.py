@@ -23,13 +23,13 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from ..errors import UserError
 from ..tools.contracts import Talk, Tool, ToolResult
-from ..tools.pool import PoolEvent
+from ..tools.experts.pool import PoolEvent
 from ..tools.runner import ToolRunner
+from .call_order import OrderedWorkspace
 from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted
 from .messages import call_ids, calls_of_turn, last_words, same_call, turn_start
-from .order import OrderedWorkspace
 from .reply import Step
-from .sight import show_pictures
+from .shown_pictures import show_pictures
 
 LIMIT_TEXT = "I stopped after {steps} steps without an answer. Ask for less at once, or raise `max_steps`."
 FULL_TEXT = (

@@ -1,6 +1,6 @@
 """Remembering what the turns of conversations met, in a thread of its own, so that no reply waits for it.
 
-What is to be remembered stands in the ledger (see `memory.waiting`), so nothing is lost when the process
+What is to be remembered stands in the ledger (see `memory.ledger.pending_turns`), so nothing is lost when the process
 is killed: the next agent over the same home goes on with it.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import SaccadeError
-from ..memory.waiting import Met, Waiting, done, met, settle, waiting
+from ..memory.ledger.pending_turns import Met, Waiting, done, met, settle, waiting
 
 if TYPE_CHECKING:
     from ..memory.memory import Memory

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 
 if TYPE_CHECKING:
-    from ..memory.decode import Source
+    from ..memory.pictures.decode import Source
 
 
 def checked_request(text: Any) -> str:

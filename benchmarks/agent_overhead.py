@@ -26,7 +26,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from PIL import Image
 
 from ..agent.agent import Agent
-from ..agent.scripted import ScriptedController, call
+from ..agent.controllers.scripted import ScriptedController, call
 from ..settings import Settings
 from ..tools.requests import Detect
 

@@ -20,12 +20,12 @@ from PIL import Image
 
 from ..agent.agent import Agent
 from ..agent.indexing import BATCH, Indexing
-from ..memory.decode import Decoded
-from ..memory.found import ready_regions, region_items, write_regions
-from ..memory.pictures import Kept, PictureStore
+from ..memory.indexed_regions import ready_regions, region_items, write_regions
+from ..memory.ledger.memory_rows import item_of
+from ..memory.pictures.decode import Decoded
+from ..memory.pictures.near_duplicates import sketch
+from ..memory.pictures.store import Kept, PictureStore
 from ..memory.records import Lineage, RegionDraft
-from ..memory.sketches import sketch
-from ..memory.spaces import item_of
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..settings import Settings

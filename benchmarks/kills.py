@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from . import kill_sides
-from .kill_sides import MOMENTS, OTHER, OWNER, RAW_MOMENTS
+from . import kill_workers as kill_sides
+from .kill_workers import MOMENTS, OTHER, OWNER, RAW_MOMENTS
 
 KILLS = 238  # of each side: as many at each moment
 HOME_LASTS = 14  # kills; then a new home is begun, so that homes of all ages are met

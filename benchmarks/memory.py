@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .memory_sides import FIRST, OWNER, TAG, YEAR, Exact, K, Mixture, Ours, Raw, name_of
+from .memory_baselines import FIRST, OWNER, TAG, YEAR, Exact, K, Mixture, Ours, Raw, name_of
 
 SIZES = (10_000, 100_000)
 DIM = 512

@@ -19,9 +19,9 @@ from ..scenes.sample import sample_scene
 from ..scenes.splits import split_seed
 from ..settings import ModelSpec
 from ..tools.contracts import View
+from ..tools.experts.sam.model import SamConfig, build_sam
+from ..tools.experts.sam.sam import Sam
 from ..tools.requests import Segment
-from ..tools.sam import Sam
-from ..tools.sam_model import SamConfig, build_sam
 
 ROUNDS, PROMPTS = 7, 10
 VIT_B = SamConfig(embed_dim=768, depth=12, num_heads=12, global_attn_indexes=(2, 5, 8, 11))

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..settings import Settings
-from ..training.phrasings import HELD_OUT
+from ..training.controller.wording.families import HELD_OUT
 from .workers import outcomes as side_by_side
 
 if TYPE_CHECKING:
-    from ..training.cases import Case
     from .bench import Bench, Outcome
+    from .cases.agent import Case
 
 SEED = 2026  # of the cases
 BARS = {"exact": 0.90, "answer": 0.85}  # in the worst set, with models trained on a CPU
@@ -44,7 +44,7 @@ class Plan:
 
     def numbered(self) -> list[tuple[Case, bool]]:
         """Every case, and whether it also meets the baselines."""
-        from ..training.cases import agent_cases
+        from .cases.agent import agent_cases
 
         return [
             (case, (number // BLOCK) % self.every == 0)
@@ -93,7 +93,7 @@ def require_models(plan: Plan) -> dict[str, str]:
     Raises:
         UserError: a model is missing or does not fit its card; the message names the mend.
     """
-    from ..tools.weights import resolve
+    from ..tools.experts.weights import resolve
 
     models: dict[str, str] = {}
     chosen = Settings(profile=plan.profile, controller=plan.controller).chosen

@@ -15,19 +15,19 @@ import numpy as np
 from PIL import Image
 
 from ..agent.agent import Agent
+from ..agent.controllers.scripted import ScriptedController, Turn, call, calls
 from ..agent.messages import turn_start
 from ..agent.reply import Reply, Step
-from ..agent.scripted import ScriptedController, Turn, call, calls
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.scene import Scene
 from ..settings import Settings
+from ..testing.experts import Truth, TruthExperts
 from ..tools.contracts import Experts, Tool
 from ..tools.requests import Likeness
-from ..training.cases import Case
-from ..training.plans import PLANS
-from ..training.steps import Ask, Plan
-from ..training.truth import Truth, TruthExperts
+from ..training.controller.plans.plans import PLANS
+from ..training.controller.plans.steps import Ask, Plan
+from .cases.agent import Case
 from .judges import Shown, Told, Verdict, judge, same_calls
 
 if TYPE_CHECKING:

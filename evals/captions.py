@@ -34,13 +34,13 @@ def run(cases: int, profile: str = "bundled") -> dict[str, Any]:
         profile: whose captioner.
 
     Returns:
-        `report` (see `training.captioner_test.figures`), `rows` for the suite's table, and `models`.
+        `report` (see `training.captioner.measure.figures`), `rows` for the suite's table, and `models`.
 
     Raises:
         UserError: the profile has no captioner, or its files are missing.
     """
-    from ..tools.weights import resolve
-    from ..training.captioner_test import measure
+    from ..tools.experts.weights import resolve
+    from ..training.captioner.measure import measure
 
     spec = load_profile(profile).spec(ROLE)
     folder = resolve(spec)

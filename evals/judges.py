@@ -15,12 +15,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..memory.records import Box
-from ..scenes.phrases import parse_phrase
+from ..scenes.language.phrases import parse_phrase
 from ..scenes.scene import Scene
 from ..scenes.space import PLACE_MARGIN, PLACE_NAMES, place_of
 from ..tools.contracts import Tool
 from ..tools.geometry import box_iou, box_text
-from ..training.cases import Truth
+from .cases.agent import Truth
 from .cutouts import best_overlap
 
 Call = tuple[str, dict[str, Any]]

@@ -1,7 +1,7 @@
 """How well pictures from outside the drawn world are told from drawn ones: false alarms and misses.
 
 Drawn pictures are held-out scenes, whole and in large parts. Photographs are those that ship inside well-known
-libraries, where these are installed; nothing was ever fitted to them (see `training.clip_known`).
+libraries, where these are installed; nothing was ever fitted to them (see `training.clip.out_of_domain`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from PIL import Image
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..settings import load_profile
-from ..tools.clip import Clip
 from ..tools.contracts import View
-from ..tools.embedder import view_of_image
-from ..tools.familiar import KNOWN_FROM
+from ..tools.experts.clip import Clip
+from ..tools.experts.embedder import view_of_image
+from ..tools.look import KNOWN_FROM
 from ..tools.requests import Likeness
 from .agent import wilson
 

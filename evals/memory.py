@@ -19,17 +19,17 @@ import numpy as np
 from PIL import Image
 
 from ..agent.agent import Agent
-from ..memory.recall import Query
+from ..memory.query import Query
 from ..memory.records import RegionDraft, ToolResult
 from ..memory.workspace import LedgerWorkspace
-from ..scenes.captions import full_caption, partial_caption
-from ..scenes.forms import holds
-from ..scenes.phrases import VALUES, phrase_of, phrase_true, region_phrase
+from ..scenes.language.captions import full_caption, partial_caption
+from ..scenes.language.forms import holds
+from ..scenes.language.phrases import VALUES, phrase_of, phrase_true, region_phrase
 from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.scene import Scene, Thing
 from ..settings import Settings
-from ..tools.embedder import view_of_image
+from ..tools.experts.embedder import view_of_image
 from ..tools.requests import Classify
 from .agent import wilson
 from .variants import CHANGES, lookalikes

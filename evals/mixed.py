@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ExpertFailed, UserError
 from ..scenes.sample import sample_scene
-from ..training.mixed_cases import ANSWERS, CORE, LANGUAGE, WORDINGS, MixedCase, mixed_cases
+from .cases.mixed import ANSWERS, CORE, LANGUAGE, WORDINGS, MixedCase, mixed_cases
 from .judges import Shown, Told, Verdict, judge
 from .workers import outcomes as side_by_side
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..training.phrasings import HELD_OUT
-from ..training.tool_cases import ToolCase, tool_cases
+from ..training.controller.wording.families import HELD_OUT
+from .cases.tools import ToolCase, tool_cases
 from .workers import outcomes as side_by_side
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ToolBench:
     def __init__(self, home: Path, profile: str, controller: str | BaseChatModel | None) -> None:
         from ..agent.agent import Agent
         from ..settings import Settings
-        from ..training.truth import Truth, TruthExperts
+        from ..testing.experts import Truth, TruthExperts
 
         self._truths: dict[str, Truth] = {}
         settings = Settings(home=home, profile=profile, threads=1, remember=False)
@@ -67,8 +67,8 @@ class ToolBench:
         from PIL import Image
 
         from ..scenes.sample import sample_scene
-        from ..tools.embedder import view_of_image
-        from ..training.plans import PLANS
+        from ..tools.experts.embedder import view_of_image
+        from ..training.controller.plans.plans import PLANS
         from .bench import follows, png, show
 
         shown = [show(sample_scene(seed, "test")) for seed in case.scenes]

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from saccade import Agent
-from saccade.connectors.terminal import follow
+from saccade.cli.terminal import follow
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 

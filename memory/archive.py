@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from .ledger import Ledger
-from .pictures import PictureStore
+from .ledger.ledger import Ledger
+from .pictures.store import PictureStore
 
 FORMAT = "saccade-memory"
 VERSION = 1

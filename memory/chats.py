@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from ..errors import UserError
 from .home import open_home
-from .ledger import BUSY, Ledger, now
+from .ledger.chat_rows import unknown_chat
+from .ledger.ledger import BUSY, Ledger, now
 from .records import Conversation
-from .rows import unknown_chat
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite import SqliteSaver

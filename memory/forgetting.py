@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from .chats import forget_messages
-from .index import Index
-from .pictures import PictureStore
-from .recall import Forgotten
-from .rows import unknown_chat
-from .spaces import not_held, parts_of
-from .thumbnails import sheet_name, thumbnail_name
+from .index.index import Index
+from .ledger.chat_rows import unknown_chat
+from .ledger.memory_rows import not_held, parts_of
+from .pictures.store import PictureStore
+from .pictures.thumbnails import sheet_name, thumbnail_name
+from .query import Forgotten
 
 GONE_WORDS = "(forgotten)"  # stands where an observation told of what is forgotten
 

@@ -13,16 +13,16 @@ import numpy as np
 
 from ..settings import Settings
 from .archive import export
-from .chroma import Embedded, Place, Server
+from .archive_import import import_archive
+from .finding.search import Search
 from .forgetting import Forgetting
-from .health import Health
-from .index import NUDGE, Index
-from .intake import Intake
-from .pictures import PictureStore
-from .recall import Embedder, Forgotten, Hit, Indexed, Query, Report
+from .index.chroma import Embedded, Place, Server
+from .index.health import Health
+from .index.index import NUDGE, Index
+from .pictures.intake import Intake
+from .pictures.store import PictureStore
+from .query import Embedder, Forgotten, Hit, Indexed, Query, Report
 from .remembering import Remembering
-from .search import Search
-from .unpacking import import_archive
 
 LOOK_EVERY = 3600  # seconds between two looks for what is too old to be kept
 
@@ -74,7 +74,7 @@ class Memory:
 
     @property
     def remembering(self) -> Remembering:
-        """What writes; for those who find things in many pictures at once (`memory.found`)."""
+        """What writes; for those who find things in many pictures at once (`memory.indexed_regions`)."""
         return self._remembering
 
     @cached_property

@@ -9,13 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from .commits import Together
-from .pictures import PictureStore, readable
-from .recall import Embedder
-from .search import Search
-from .sketches import CANDIDATES, COSINE, same, sketch
-from .spaces import Item, begin_space, chunks, item_of, packed, space_of, touch, write_memory, write_texts, write_vector
-from .thumbnails import crop, thumbnail_name, write_thumbnail
+from .finding.search import Search
+from .ledger.group_commit import Together
+from .ledger.memory_rows import (
+    Item,
+    begin_space,
+    chunks,
+    item_of,
+    packed,
+    space_of,
+    touch,
+    write_memory,
+    write_texts,
+    write_vector,
+)
+from .pictures.near_duplicates import CANDIDATES, COSINE, same, sketch
+from .pictures.store import PictureStore, readable
+from .pictures.thumbnails import crop, thumbnail_name, write_thumbnail
+from .query import Embedder
 
 BATCH = 32  # pictures, where the embedder does not say
 

@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ToolRetry
-from .decode import Decoded, Source
-from .ledger import now
-from .pictures import Kept, PictureStore
+from .ledger.chat_rows import RECALLED, ChatRows, number_in, unknown_chat
+from .ledger.ledger import now
+from .pictures.decode import Decoded, Source
+from .pictures.store import Kept, PictureStore
 from .records import Call, Lineage, Picture, Recorded, Region, ToolResult
-from .rows import RECALLED, ChatRows, number_in, unknown_chat
 
 HandleKind = Literal["picture", "region"]
 LISTED = 20  # handles that a message about an unknown one lists
@@ -66,7 +66,7 @@ class LedgerWorkspace:
 
         Args:
             sources: the pictures.
-            remember: what is met in this turn is to be remembered (`memory.waiting` does it).
+            remember: what is met in this turn is to be remembered (`memory.ledger.pending_turns` does it).
 
         Returns:
             The turn's number, from 1, and one picture a source, with handles. A picture that the

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .captions import captions
-from .programs import to_json
-from .questions import QuestionSampler
+from .language.captions import captions
+from .language.programs import to_json
+from .language.questions import QuestionSampler
 from .render import Rendered, render
 from .sample import sample_scene
 from .scene import Scene

@@ -9,11 +9,11 @@ import numpy as np
 import skia
 from PIL import Image
 
-from .backdrops import backdrop_pixels, layout_of
-from .materials import LIGHT_STEP, painted
+from .drawing.backdrops import backdrop_pixels, layout_of
+from .drawing.materials import LIGHT_STEP, painted
+from .drawing.shapes import VARIANTS, figure, pose
+from .drawing.signs import Box, Sign, draw_sign, place_signs
 from .scene import Scene, Thing
-from .shapes import VARIANTS, figure, pose
-from .signs import Box, Sign, draw_sign, place_signs
 
 
 @dataclass(frozen=True)

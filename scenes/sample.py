@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from .backdrops import TONES, feet, ground, layout_of
+from .drawing.backdrops import TONES, feet, ground, layout_of
+from .drawing.shapes import VARIANTS, pose
+from .drawing.signs import CLEAR_LEAD, FONTS, overlap, place_signs, thing_box
 from .scene import BACKDROPS, HELD_OUT_PAIRS, MATERIALS, SIZES, SOLIDS, Scene, Thing
-from .shapes import VARIANTS, pose
-from .signs import CLEAR_LEAD, FONTS, overlap, place_signs, thing_box
 from .splits import COMMON_PAIRS, Split, split_seed, words_of
 
 MOST_THINGS = 8

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,25 +12,35 @@ import pytest
 import saccade
 
 ROOT = Path(saccade.__file__).parent
-FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
+TESTS = ROOT / "tests"
+PACKAGES = sorted(
+    path.parent.relative_to(ROOT).as_posix()
+    for path in ROOT.rglob("__init__.py")
+    if path.parent != ROOT and not path.relative_to(ROOT).parts[0].startswith((".", "build"))
+)
+ROOMS = sorted({package.split("/")[0] for package in PACKAGES})
+MODULES = [*ROOT.glob("*.py"), *(path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))]
 
-# What each folder may import, from DESIGN.md section 1 (everything may import errors and settings).
+# What each room may import, from DESIGN.md section 1 (everything may import errors and settings).
 MAY_IMPORT = {
     "memory": set(),
     "prompts": set(),
     "tools": {"memory", "prompts"},
     "agent": {"tools", "memory", "prompts"},
-    "connectors": {"agent"},
     "scenes": set(),
-    "training": {"scenes", "tools", "prompts", "memory"},
-    "evals": {"agent", "memory", "prompts", "scenes", "tools", "training", "connectors"},
-    "benchmarks": {"agent", "memory", "prompts", "scenes", "tools", "training", "connectors", "evals"},
+    "testing": {"agent", "tools", "memory", "scenes"},
+    "training": {"scenes", "testing", "tools", "prompts", "memory"},
+    "evals": {"agent", "memory", "prompts", "scenes", "testing", "tools", "training"},
+    "benchmarks": {"agent", "memory", "prompts", "scenes", "testing", "tools", "training", "evals"},
+    "cli": {"agent", "memory", "prompts", "scenes", "tools", "training", "evals"},
 }
+LONGEST = 400  # lines of a module: a longer one is two ideas
+MOST = 20  # modules in a folder
 
 
 def test_the_listed_packages_are_the_folders_on_disk():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    assert listed == ["saccade", *(f"saccade.{folder}" for folder in FOLDERS)]
+    assert listed == ["saccade", *(f"saccade.{package.replace('/', '.')}" for package in PACKAGES)]
 
 
 def test_every_public_name_resolves_and_an_unknown_one_does_not():
@@ -58,21 +69,62 @@ def test_the_help_loads_neither_torch_nor_langchain():
     assert not {"torch", "langchain", "langchain_core", "transformers"} & loaded_after(code)
 
 
-def relative_imports(path: Path) -> set[str]:
-    """The folders of ours that a file imports, at any depth, also inside functions."""
+def name_of(path: Path) -> str:
+    """A module's dotted name inside the package: "tools.runner"; "tools" for an `__init__`; "" for the root's."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+KNOWN = {name_of(path): path for path in MODULES}
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of ours that a file imports, at any depth: inside functions and under TYPE_CHECKING too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == 2 and node.module:
-            found.add(node.module.split(".")[0])
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("saccade"):
-            found.add("an absolute import of saccade")
-    return found & {*FOLDERS, "an absolute import of saccade", "cli"}
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        assert node.level or (node.module or "").split(".")[0] != "saccade", f"an absolute import of ours in {path}"
+        if node.level:
+            parts = package.split(".") if package else []
+            base = [*parts[: len(parts) - node.level + 1], *(node.module or "").split(".")]
+            target = ".".join(part for part in base if part)
+            inner = [f"{target}.{one.name}".lstrip(".") for one in node.names]
+            found |= {one if one in KNOWN else target for one in inner}
+    return found
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_imports_point_the_way_of_the_design(folder):
-    for path in (ROOT / folder).rglob("*.py"):
-        assert relative_imports(path) <= MAY_IMPORT[folder], path.relative_to(ROOT)
+GRAPH = {name: imports_of(path) for name, path in KNOWN.items()}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_the_way_of_the_design(room):
+    for name, imported in GRAPH.items():
+        if name.split(".")[0] == room:
+            outside = {one.split(".")[0] for one in imported} & set(ROOMS) - {room}
+            assert outside <= MAY_IMPORT[room], name
+
+
+def test_no_import_goes_round_in_a_circle():
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join([*trail[trail.index(name) :], name])
+        if name not in done:
+            for one in sorted(GRAPH.get(name, ())):
+                visit(one, (*trail, name))
+            done.add(name)
+
+    done: set[str] = set()
+    for name in GRAPH:
+        visit(name, ())
+
+
+def test_every_module_is_one_idea_and_every_folder_can_be_overlooked():
+    files = [*MODULES, *TESTS.rglob("*.py"), *(ROOT / "examples").glob("*.py")]
+    long = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in files}
+    assert not {path: lines for path, lines in long.items() if lines > LONGEST}
+    crowded = Counter(path.parent.relative_to(ROOT).as_posix() for path in files)
+    assert not {folder: count for folder, count in crowded.items() if count > MOST}
 
 
 def test_nothing_evaluates_code():

@@ -18,17 +18,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..memory.records import (
-    Box,
-    MaskDraft,
-    Picture,
-    PictureDraft,
-    Recalled,
-    Recorded,
-    Region,
-    RegionDraft,
-    ToolResult,
-)
+from ..memory.records import Box, MaskDraft, Picture, PictureDraft, Recalled, Recorded, Region, RegionDraft, ToolResult
 from ..settings import ModelSpec
 
 __all__ = [

@@ -17,8 +17,8 @@ import numpy as np
 from ..errors import ToolRetry
 from ..memory.records import Box, Picture, Region
 from .contracts import RegionDraft, ToolContext, View
-from .familiar import look
 from .geometry import Order, Size, box_text, clip_box, position, size_class, size_text, sort_key
+from .look import look
 from .requests import Detect, Match
 
 EVERYTHING = "everything"

@@ -60,18 +60,18 @@ def expert(role: str, place: str) -> None:
         raise ValueError(f"two experts for the role {role!r}: {_experts[role]} and {place}")
 
 
-expert("clip", "clip:Clip")
-expert("detector", "detector:Detector")
-expert("sam", "sam:Sam")
-expert("reader", "reader:Reader")
-expert("captioner", "captioner:Captioner")
-expert("llava", "llava:Llava")
+expert("clip", "experts.clip:Clip")
+expert("detector", "experts.detector:Detector")
+expert("sam", "experts.sam.sam:Sam")
+expert("reader", "experts.reader:Reader")
+expert("captioner", "experts.captioner:Captioner")
+expert("llava", "experts.llava.llava:Llava")
 
 
 def all_tools() -> dict[str, Tool[Any]]:
     """A fresh instance of every registered tool, by name, in the order of `TOOL_MODULES`."""
     for module in TOOL_MODULES:
-        importlib.import_module(f".{module}", __package__)
+        importlib.import_module(f".builtin.{module}", __package__)
     order = {name: place for place, name in enumerate(TOOL_MODULES)}
     return {name: _tools[name]() for name in sorted(_tools, key=lambda name: (order.get(name, len(order)), name))}
 

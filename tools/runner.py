@@ -17,17 +17,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from ..errors import ExpertFailed, ToolRetry, suggest
-from .contracts import (
-    Experts,
-    Recorded,
-    Talk,
-    Tool,
-    ToolArguments,
-    ToolContext,
-    ToolResult,
-    VisualMemory,
-    Workspace,
-)
+from .contracts import Experts, Recorded, Talk, Tool, ToolArguments, ToolContext, ToolResult, VisualMemory, Workspace
 
 SHOWN = 30  # how many handles a message lists
 FAILED = "failed"  # the fact that names the error of a call that failed

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..memory.recall import Hit, Query
+from ..memory.query import Hit, Query
 from .contracts import Experts, Recalled, View
 from .requests import Embed
 

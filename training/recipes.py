@@ -9,12 +9,12 @@ from typing import Any, Protocol, cast
 from ..errors import UserError, suggest
 
 RECIPES = {
-    "captioner": ".captioner",
-    "clip": ".clip",
-    "controller": ".controller",
-    "detector": ".detector",
-    "llava": ".llava",
-    "sam": ".sam",
+    "captioner": ".captioner.recipe",
+    "clip": ".clip.recipe",
+    "controller": ".controller.recipe",
+    "detector": ".detector.recipe",
+    "llava": ".llava.recipe",
+    "sam": ".sam.recipe",
 }
 
 

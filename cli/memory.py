@@ -1,0 +1,292 @@
+"""The commands about memory: index, search, forget, and `memory verify|rebuild|export|import`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..errors import SaccadeError, UserError
+from .options import AsJson, ProfileName, User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..agent.agent import Agent
+    from ..memory.query import Report
+
+memory = typer.Typer(
+    help="The health of the memory: look whether it is whole, mend it, carry it elsewhere.",
+    no_args_is_help=True,
+    epilog="The ledger (ledger.sqlite) is the truth; the Chroma index beside it can always be made anew from it.",
+)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Give an app the commands of this module."""
+    app.command()(index)
+    app.command()(search)
+    app.command()(forget)
+    app.add_typer(memory, name="memory")
+
+
+@contextmanager
+def _opened(profile: str | None, user: str | None) -> Iterator[tuple[Agent, str]]:
+    """An agent and the user's name; what a crash left to be remembered is remembered first."""
+    from ..agent.agent import ME, Agent, check_user
+    from ..memory.ledger.pending_turns import waiting
+
+    if user is not None:
+        check_user(user)
+    with Agent(profile=profile) as agent:
+        owner = user or ME
+        if agent.settings.remember and waiting(agent.store.ledger, owner):
+            try:
+                agent.remembering.catch_up(owner)
+            except SaccadeError as error:
+                typer.secho(f"Not everything is remembered yet: {error.message}", fg="yellow", err=True)
+        yield agent, owner
+
+
+def index(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Picture files, folders (with all that is in them), or globs in quotes: 'photos/**/*.jpg'."
+        ),
+    ],
+    user: User = None,
+    as_json: AsJson = False,
+    no_regions: Annotated[
+        bool, typer.Option("--no-regions", help="Only whole pictures: do not look for the things in them.")
+    ] = False,
+    profile: ProfileName = None,
+) -> None:
+    """Remember pictures of folders, and the things in them. Files that are known are skipped.
+
+    Ctrl-C loses nothing: the same command goes on where it was stopped. Bad files are listed at the end.
+
+    Example: saccade index ~/pictures 'scans/**/*.tif'
+    """
+    from rich.console import Console
+
+    from ..agent.indexing import Indexing, find_files
+    from .memory_views import Progress, show_indexed
+
+    with _opened(profile, user) as (agent, owner):
+        files, bad = find_files(paths, agent.settings.home)
+        indexing = Indexing(agent, owner, regions=not no_regions)
+        with Progress(len(files), quiet=as_json) as progress:
+            for done in indexing.run(files):
+                progress.advance(done)
+        summary = indexing.summary(bad)
+        if as_json:
+            typer.echo(json.dumps(summary, ensure_ascii=False))
+        else:
+            show_indexed(summary, Console())
+    if summary["stopped"]:
+        raise KeyboardInterrupt
+
+
+def search(
+    words: Annotated[str | None, typer.Argument(help='What to look for: "green cone", "mug on a desk".')] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Find what is like this picture; with words: like it, but as they say.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="At most so many hits.")] = 10,
+    user: User = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only what was seen since: 2026-11-14, today, yesterday, 7d, 12h.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only what was seen before; written as --since is.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only what has this tag.")] = None,
+    label: Annotated[str | None, typer.Option(help='Only regions with this label: "cone".')] = None,
+    chat: Annotated[str | None, typer.Option(help="Only what was met in this conversation.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only pictures from this file: its path, or its name.")] = None,
+    kind: Annotated[Literal["picture", "region"] | None, typer.Option(help="Only whole pictures, or regions.")] = None,
+    as_json: AsJson = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Where the contact sheet goes. [default: sheets/ in the home folder]")
+    ] = None,
+    profile: ProfileName = None,
+) -> None:
+    """Find pictures and things by words, by a picture, or by both; nothing where nothing is like it.
+
+    Example: saccade search "green cone" --since 7d
+    """
+    from ..memory.query import Query
+    from ..memory.times import moment
+
+    if not (words and words.strip()) and image is None and not any((tag, label, chat, source)):
+        raise UserError(
+            'There is nothing to look for: give words, as in `saccade search "green cone"`, or --image PATH.',
+            kind="empty_query",
+        )
+    first, last = moment(since, "--since"), moment(until, "--until")
+    with _opened(profile, user) as (agent, owner):
+        if chat is not None:
+            agent.chats.get(chat, owner)  # a conversation that is not there is told, not searched
+        shown = None if image is None else agent.store.decode(image).image
+        query = Query(
+            words=words.strip() if words and words.strip() else None,
+            picture=shown, k=k, chat=chat, since=first, until=last, tag=tag, label=label, source=source, kind=kind,
+        )  # fmt: skip
+        hits = agent.memory.recall(owner, query)
+        if as_json:
+            typer.echo(json.dumps({"results": [hit_json(hit) for hit in hits]}, ensure_ascii=False))
+        if hits and (sheet is not None or not as_json):
+            from ..agent.contact_sheet import draw_sheet
+            from ..memory.pictures.thumbnails import sheet_name
+
+            drawn = draw_sheet(agent.memory, owner, hits, sheet or agent.settings.home / sheet_name(owner))
+        else:
+            drawn = None
+        if not as_json:
+            from rich.console import Console
+
+            from .memory_views import show_hits
+
+            show_hits(hits, query, agent.memory, owner, drawn, Console())
+
+
+def hit_json(hit: Any) -> dict[str, Any]:
+    """A hit as `{handle, id, kind, source, path, score, box, label, caption, seen}`."""
+    return {
+        "handle": None,
+        "id": hit.id,
+        "kind": hit.kind,
+        "source": hit.source,
+        "path": str(hit.path),
+        "score": round(float(hit.score), 4),
+        "box": None if hit.box is None else [float(value) for value in hit.box],
+        "label": hit.label,
+        "caption": hit.caption,
+        "seen": hit.seen.isoformat(),
+    }
+
+
+def forget(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids as `saccade search` shows them: pic_... or pic_....r1.")
+    ] = None,
+    chat: Annotated[str | None, typer.Option(help="A conversation, with the pictures met nowhere else.")] = None,
+    older_than: Annotated[str | None, typer.Option(help="Pictures not met for so long: 30d, 12h, 8w.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything of this user.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    user: User = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Delete for good: rows, vectors, thumbnails, and files that nobody else holds.
+
+    Ids that are named are deleted at once; a conversation, an age or everything only after a yes.
+
+    Example: saccade forget pic_0123456789ab
+    """
+    from ..agent.agent import ME
+    from ..memory.times import span
+
+    chosen = [bool(ids), chat is not None, older_than is not None, everything]
+    if sum(chosen) != 1:
+        raise UserError(
+            "Say what to forget: ids (see `saccade search`), --chat ID, --older-than 30d, or --all; one of these.",
+            kind="nothing_chosen" if not any(chosen) else "too_much_chosen",
+        )
+    age = None if older_than is None else span(older_than, "--older-than")
+    with _opened(profile, user) as (agent, owner):
+        if chat is not None:
+            agent.chats.get(chat, owner)
+        if not ids and not yes:
+            what = f"the conversation {chat}" if chat else f"what was not met for {older_than}" if age else "everything"
+            _confirm(f"Delete {what} of {user or ME!r} for good?", as_json)
+        gone = agent.memory.forget(owner, ids=ids or (), chat=chat, older_than=age, everything=everything)
+        if as_json:
+            told = {"pictures": gone.pictures, "regions": gone.regions, "chats": gone.chats, "files": gone.files}
+            typer.echo(json.dumps({"forgotten": told, "note": gone.note}))
+        else:
+            parts = ((gone.pictures, "picture"), (gone.regions, "region"), (gone.chats, "conversation"))
+            told = [f"{len(some)} {name}{'s' if len(some) > 1 else ''}" for some, name in parts if some]
+            typer.echo(f"Forgotten: {', '.join(told) or 'nothing, there was nothing of that'}.")
+            if gone.note:
+                typer.echo(gone.note)
+
+
+def _confirm(question: str, as_json: bool) -> None:
+    if as_json or not sys.stdin.isatty():
+        raise UserError(f"{question} Nobody is here to say yes: add --yes.", kind="not_confirmed")
+    if not typer.confirm(question):
+        raise UserError("Nothing was deleted.", kind="not_confirmed")
+
+
+@memory.command()
+def verify(as_json: AsJson = False, profile: ProfileName = None) -> None:
+    """Compare the index with the ledger, vector by vector, and look at every stored file. Exit code 2: not whole."""
+    with _opened(profile, None) as (agent, _):
+        report = agent.memory.verify()
+        _show_report(report, as_json)
+        if not report.healthy:
+            raise typer.Exit(2)
+
+
+@memory.command()
+def rebuild(as_json: AsJson = False, profile: ProfileName = None) -> None:
+    """Make the index anew from the ledger; with another embedding model than before, embed everything anew."""
+    with _opened(profile, None) as (agent, _):
+        _show_report(agent.memory.rebuild(), as_json)
+
+
+@memory.command("export")
+def export_memory(
+    path: Annotated[Path, typer.Argument(help="The .zip to write.")],
+    user: User = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Write everything that a user remembers into one .zip: JSON lines, PNG files, vectors.
+
+    Example: saccade memory export ann.zip --user ann
+    """
+    with _opened(profile, user) as (agent, owner):
+        written = agent.memory.export(owner, path.expanduser())
+        count = agent.memory.count(owner)
+    if as_json:
+        typer.echo(json.dumps({"path": str(written)} | count))
+    else:
+        typer.echo(f"{count.get('pictures', 0)} pictures and {count.get('regions', 0)} regions of {owner!r}: {written}")
+        typer.echo(f"Take them in elsewhere with: saccade memory import {written.name} --user {owner}")
+
+
+@memory.command("import")
+def import_memory(
+    path: Annotated[Path, typer.Argument(help="A .zip that `saccade memory export` wrote.")],
+    user: User = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Take in what an export wrote; what is there already stays as it is.
+
+    Example: saccade memory import ann.zip --user ann
+    """
+    with _opened(profile, user) as (agent, owner):
+        new = agent.memory.import_(path.expanduser(), owner)
+    if as_json:
+        typer.echo(json.dumps({"imported": new}))
+    else:
+        typer.echo(f"{len(new)} new of {str(path)!r} for {owner!r}.")
+
+
+def _show_report(report: Report, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    if as_json:
+        typer.echo(json.dumps(asdict(report) | {"healthy": report.healthy}))
+        return
+    from rich.console import Console
+
+    from .memory_views import show_report
+
+    show_report(report, Console())

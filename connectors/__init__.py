@@ -1,1 +1,0 @@
-"""Where people meet Saccade: the terminal first."""

@@ -1,0 +1,1 @@
+"""Finding again: from a query to ranked hits."""

@@ -1,0 +1,1 @@
+"""The ledger: its file, its tables, and the rows of what is kept."""

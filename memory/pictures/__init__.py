@@ -1,0 +1,1 @@
+"""Pictures coming in: decoded, stored by their content, compared with what is there."""

@@ -1,0 +1,325 @@
+"""Guarded decoding of files that nobody vouches for.
+
+A file gets as far as its pixels only when its first bytes name an allowed format and its header
+stays under the caps. Pillow's plugins are asked directly, by the signature found, and never through
+`Image.open`: no other format is ever tried, and none of Pillow's global switches is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from ...errors import UserError
+
+if TYPE_CHECKING:
+    from ...settings import Settings
+
+Source = str | Path | bytes | Image.Image
+
+FORMATS = "PNG, JPEG, WEBP, BMP, GIF and TIFF"
+_ORIENTATION = 0x0112
+_EXIF, _TAKEN = 0x8769, (0x9003, 0x9004)  # the EXIF block; when the picture was taken, or turned into numbers
+_UPRIGHT = {  # the EXIF orientation and what turns the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIGNATURES: list[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]]] = [
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile),
+    (re.compile(rb"\xff\xd8\xff"), JpegImagePlugin.JpegImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImagePlugin.WebPImageFile),
+    (re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
+    (re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImagePlugin.TiffImageFile),
+]
+_KNOWN_STRANGERS: list[tuple[re.Pattern[bytes], str]] = [
+    (re.compile(rb"....ftyp(heic|heix|heif|mif1|msf1|hevc)", re.DOTALL), "a HEIC picture"),
+    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "an AVIF picture"),
+    (re.compile(rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
+    (re.compile(rb"%PDF-"), "a PDF document"),
+    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg", re.DOTALL), "an SVG drawing"),
+    (re.compile(rb"8BPS"), "a Photoshop file"),
+    (re.compile(rb"PK\x03\x04"), "a ZIP archive"),
+    (re.compile(rb"\0\0\x01\0"), "an ICO icon"),
+    (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
+]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The caps on a file that is taken in."""
+
+    bytes: int = 50_000_000
+    pixels: int = 64_000_000
+    frames: int = 64
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The caps that the settings name in megabytes and megapixels."""
+        return cls(int(settings.max_file_mb * 1e6), int(settings.max_megapixels * 1e6), settings.max_frames)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as it came out of a file: upright, without metadata."""
+
+    image: Image.Image  # RGB; RGBA only where it was asked for
+    sha256: str  # of mode, size and pixels: the same picture in two files is one picture
+    source: str | None  # the file as it was given; None where there was none
+    taken: str | None = None  # when a camera took it, "2026-05-01 12:30", by its own clock; all else of EXIF is dropped
+
+
+def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = False) -> Decoded:
+    """Decode a picture that nobody vouches for.
+
+    The first frame is taken. EXIF orientation is applied, then all metadata (EXIF, GPS, colour profile,
+    text) is dropped but for the date. Transparent parts are laid on white, as a page shows them.
+
+    Args:
+        source: the path of a file, the bytes of one, or a picture that Pillow already holds.
+        limits: the caps on bytes, pixels and frames; nothing over them is decoded.
+        keep_alpha: give RGBA where the picture has transparency, for cut-outs that are made here.
+
+    Raises:
+        UserError: it cannot be taken; `kind` says why (missing_file, is_directory, not_a_file,
+            unreadable_file, empty_file, too_many_bytes, not_a_picture, unsupported_format,
+            too_many_pixels, too_many_frames, truncated_file, damaged_file, bad_source).
+    """
+    image: Image.Image
+    if isinstance(source, Image.Image):
+        named = getattr(source, "filename", "")
+        name = os.fsdecode(named) if isinstance(named, str | bytes | Path) and named else None
+        image, said = source, repr(name) if name else "The picture given"
+    elif isinstance(source, bytes | bytearray | memoryview):
+        name, said = None, "The picture given as bytes"
+        image = _open(_capped(bytes(source), limits, said), limits, said)
+    elif isinstance(source, str | os.PathLike):
+        name = os.fspath(source)
+        said = repr(name)
+        image = _open(_read(name, limits, said), limits, said)
+    else:
+        raise UserError(
+            f"A picture cannot be made of {type(source).__name__} ({str(source)[:80]!r}): give the path of a file, "
+            f"its bytes, or a Pillow image.",
+            kind="bad_source",
+        )
+    _check_size(image.size, limits, said)
+    plain = _plain(image, said, keep_alpha)
+    pixels = plain.tobytes()
+    digest = hashlib.sha256(f"{plain.mode} {plain.width}x{plain.height}\n".encode())
+    digest.update(pixels)
+    # A new image from nothing but the pixels carries no metadata, whatever the format hid where.
+    return Decoded(Image.frombytes(plain.mode, plain.size, pixels), digest.hexdigest(), name, _taken(image))
+
+
+def _read(name: str, limits: Limits, said: str) -> bytes:
+    """The bytes of a regular file, never more of them than the cap."""
+    try:
+        path = Path(name).expanduser()
+        # Opening a pipe would wait for a writer for ever, hence O_NONBLOCK and a look at what was opened.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError, ValueError, RuntimeError) as error:
+        hint = " Addresses are not fetched: save the picture first." if re.match(r"[a-z]+://", name) else ""
+        raise UserError(
+            f"There is no file {said} (looked in {str(Path.cwd())!r}).{hint} Give the path of a picture.",
+            kind="missing_file",
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{said} cannot be read: {error.strerror}. Give yourself read permission, or another picture.",
+            kind="unreadable_file",
+        ) from error
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise UserError(f"{said} is a directory. Give the path of a picture in it.", kind="is_directory")
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError(f"{said} is a device or a pipe, not a file. Give the path of a picture.", kind="not_a_file")
+        if status.st_size > limits.bytes:
+            raise _too_many_bytes(status.st_size, limits, said)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return _capped(file.read(limits.bytes + 1), limits, said)  # it may have grown since
+    except OSError as error:
+        raise UserError(f"{said} cannot be read: {error.strerror}.", kind="unreadable_file") from error
+    finally:
+        os.close(descriptor)
+
+
+def _too_many_bytes(size: int, limits: Limits, said: str) -> UserError:
+    return UserError(
+        f"{said} has {size / 1e6:.1f} MB; at most {limits.bytes / 1e6:g} MB are taken (SACCADE_MAX_FILE_MB).",
+        kind="too_many_bytes",
+    )
+
+
+def _capped(data: bytes, limits: Limits, said: str) -> bytes:
+    if not data:
+        raise UserError(f"{said} is empty. Give a picture: {FORMATS} are taken.", kind="empty_file")
+    if len(data) > limits.bytes:
+        raise _too_many_bytes(len(data), limits, said)
+    return data
+
+
+def _open(data: bytes, limits: Limits, said: str) -> Image.Image:
+    """The picture behind `data` with its header read and judged, its pixels not yet decoded."""
+    plugin = next((plugin for signature, plugin in _SIGNATURES if signature.match(data)), None)
+    if plugin is None:
+        stranger = next((what for signature, what in _KNOWN_STRANGERS if signature.match(data[:2000])), None)
+        if stranger:
+            raise UserError(f"{said} is {stranger}. {FORMATS} are taken: convert it first.", kind="unsupported_format")
+        raise UserError(
+            f"{said} is not a picture: it begins with {data[:16]!r}. {FORMATS} are taken.", kind="not_a_picture"
+        )
+    if plugin is WebPImagePlugin.WebPImageFile and int.from_bytes(data[4:8], "little") + 8 > len(data):
+        raise _broken(said, "the file ends too early", "truncated_file")
+    try:
+        image = plugin(BytesIO(data), "")
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels("more", limits, said) from error
+    except Exception as error:  # plugins fail on hostile headers with nearly any exception
+        raise _judged(error, said) from error
+    _check_size(image.size, limits, said)
+    frames = _gif_frames(data, limits.frames) if image.format == "GIF" else _frames(image, limits.frames)
+    if frames > limits.frames:
+        raise UserError(
+            f"{said} has more than {limits.frames} frames. Give a still picture, or an animation of at most "
+            f"{limits.frames} frames (SACCADE_MAX_FRAMES), of which the first is looked at.",
+            kind="too_many_frames",
+        )
+    return plugin(BytesIO(data), "") if frames > 1 else image  # counting has moved it to another frame
+
+
+def _check_size(size: tuple[int, int], limits: Limits, said: str) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise _broken(said, f"its header says {width} x {height} px", "damaged_file")
+    # Above Pillow's own mark every later crop would warn, so no setting goes beyond it.
+    most = min(limits.pixels, Image.MAX_IMAGE_PIXELS or limits.pixels)
+    if width * height > most:
+        raise _too_many_pixels(f"{width} x {height} px", Limits(pixels=most), said)
+
+
+def _too_many_pixels(what: str, limits: Limits, said: str) -> UserError:
+    return UserError(
+        f"{said} is too large to decode ({what}): at most {limits.pixels / 1e6:.4g} megapixels are taken "
+        f"(SACCADE_MAX_MEGAPIXELS). Scale it down first.",
+        kind="too_many_pixels",
+    )
+
+
+def _frames(image: Image.Image, cap: int) -> int:
+    """How many frames there are, as far as `cap + 1`; only headers are read."""
+    if image.format != "TIFF":
+        frames = getattr(image, "n_frames", 1)  # from the header in a PNG or WEBP file
+        return frames if isinstance(frames, int) else 1
+    count = 1
+    while count <= cap:
+        try:
+            image.seek(count)
+        except Exception:  # past the last page, or a page whose header is broken: the first is what is used
+            break
+        count += 1
+    return count
+
+
+def _gif_frames(data: bytes, cap: int) -> int:
+    """Count the frames of a GIF as far as `cap + 1` by its block lengths; Pillow would decode each to count it."""
+
+    def after_table(flags: int, place: int) -> int:
+        return place + (3 << ((flags & 7) + 1)) if flags & 0x80 else place
+
+    def after_blocks(place: int) -> int:
+        while data[place]:
+            place += data[place] + 1
+        return place + 1
+
+    count = 0
+    try:
+        place = after_table(data[10], 13)
+        while count <= cap and data[place] != 0x3B:
+            if data[place] == 0x21:
+                place = after_blocks(place + 2)
+            elif data[place] == 0x2C:
+                count += 1
+                place = after_blocks(after_table(data[place + 9], place + 10) + 1)
+            else:
+                place += 1  # stray bytes between blocks are skipped, as decoders do
+    except IndexError:  # the file ends here; whether the first frame is whole shows when it is decoded
+        pass
+    return count
+
+
+def _plain(image: Image.Image, said: str, keep_alpha: bool) -> Image.Image:
+    """Decode the pixels, turn them upright, and bring any mode to RGB (or RGBA)."""
+    try:
+        image.load()
+        try:
+            turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        except Exception:  # a damaged EXIF block is no reason to refuse good pixels
+            turn = None
+        upright = image.transpose(turn) if turn is not None else image
+        return _in_colour(upright, keep_alpha)
+    except Exception as error:  # decoders fail on hostile data with nearly any exception
+        raise _judged(error, said) from error
+
+
+def _taken(image: Image.Image) -> str | None:
+    """When a camera took the picture, to the minute; None where it does not tell, or not plainly."""
+    try:
+        block = image.getexif().get_ifd(_EXIF)
+        said = next((str(block[tag]) for tag in _TAKEN if tag in block), "")
+        return datetime.strptime(said[:16], "%Y:%m:%d %H:%M").strftime("%Y-%m-%d %H:%M")
+    except Exception:  # a damaged EXIF block is no reason to refuse good pixels
+        return None
+
+
+def _in_colour(image: Image.Image, keep_alpha: bool) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        top = values.max()
+        scale = 255 if image.mode == "F" and top <= 1 else 1 if top <= 255 and image.mode == "F" else 255 / 65535
+        return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    clear = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    return clear if keep_alpha else on_white(clear)
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """RGB pixels of an RGBA picture as they look on a white page."""
+    page = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(page, image).convert("RGB")
+
+
+def _judged(error: Exception, said: str) -> UserError:
+    early = isinstance(error, EOFError) or "truncated" in str(error).lower()
+    return _broken(said, str(error), "truncated_file" if early else "damaged_file")
+
+
+def _broken(said: str, why: str, kind: str) -> UserError:
+    state = "is cut short" if kind == "truncated_file" else "is damaged"
+    return UserError(f"{said} {state} ({why}). Copy or export the picture anew.", kind=kind)

@@ -1,0 +1,1 @@
+"""The language about scenes: phrases, captions, questions, statements, conversations."""

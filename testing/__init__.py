@@ -1,0 +1,1 @@
+"""What tests need that have no models: a scripted controller, experts that know the truth, a small embedder."""

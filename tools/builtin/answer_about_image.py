@@ -1,0 +1,69 @@
+"""The tool that answers a question in words about one picture or several: `answer_about_image`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ...errors import ToolRetry
+from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ..finding import MARGIN
+from ..look import look
+from ..quoting import quoted
+from ..registry import register
+from ..requests import Answer, Said
+
+Sentence = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class AnswerAboutImageArguments(ToolArguments):
+    """Which pictures or regions, and the question."""
+
+    images: Annotated[list[AnyHandle], Field(min_length=1, max_length=4)]
+    question: Annotated[Sentence, Field(json_schema_extra={"x-words": "question"})]
+
+
+@register
+class AnswerAboutImage(Tool[AnswerAboutImageArguments]):
+    """An answer of the vision language model (LLaVA)."""
+
+    name = "answer_about_image"
+    Arguments = AnswerAboutImageArguments
+    roles = ("llava", "clip")
+
+    def run(self, arguments: AnswerAboutImageArguments, context: ToolContext) -> ToolResult:
+        """Answer the question.
+
+        Raises:
+            ToolRetry: no such handle, one that is named twice, or a question without words.
+            ExpertFailed: the expert failed, or does not know such pictures.
+        """
+        question = sentence(arguments.question, "question", "What is left of the red cube?")
+        different(arguments.images)
+        views = tuple(look(context, handle, MARGIN)[0] for handle in arguments.images)
+        said: Said = context.experts.ask("llava", [Answer(views, question)])[0]
+        return ToolResult(facts={"text": said.text, "confidence": said.confidence})
+
+    def observe(self, arguments: AnswerAboutImageArguments, recorded: Recorded) -> str:
+        """The answer, in quotation marks, and what it is about."""
+        return f"About {', '.join(arguments.images)}: {quoted(recorded.facts['text'])}."
+
+
+def sentence(text: str, argument: str, example: str) -> str:
+    """A sentence with every run of white space made one blank.
+
+    Raises:
+        ToolRetry: it has no letters or digits.
+    """
+    words = " ".join(text.split())
+    if not any(char.isalnum() for char in words):
+        raise ToolRetry(f'`{argument}` has no words; write one, as in "{example}".', kind="bad_arguments")
+    return words
+
+
+def different(handles: list[str]) -> None:
+    """Raises ToolRetry where a handle stands there twice."""
+    for handle in handles:
+        if handles.count(handle) > 1:
+            raise ToolRetry(f"`images` names {handle} twice; every handle must differ.", kind="bad_arguments")

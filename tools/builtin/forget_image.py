@@ -1,0 +1,52 @@
+"""The tool that deletes for good, and only on the user's own word: `forget_image`."""
+
+from __future__ import annotations
+
+from ..consent import agrees, memory_of
+from ..contracts import PictureHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ..registry import register
+
+
+class ForgetImageArguments(ToolArguments):
+    """Which picture to delete."""
+
+    image: PictureHandle
+
+
+@register
+class ForgetImage(Tool[ForgetImageArguments]):
+    """A picture deleted from memory and disk, with all that was found in it.
+
+    The first call only raises the question. In the next turn, when the user's own words say yes, a
+    second call deletes. Nothing that a picture, a caption or a file name says can stand for that yes.
+    """
+
+    name = "forget_image"
+    Arguments = ForgetImageArguments
+
+    def run(self, arguments: ForgetImageArguments, context: ToolContext) -> ToolResult:
+        """See whether the user agreed. Nothing is deleted yet: that is done in `finish`, once the call is on record.
+
+        Raises:
+            ToolRetry: no such handle.
+            ExpertFailed: there is no memory here.
+        """
+        memory_of(context)
+        picture = context.workspace.picture(arguments.image)
+        asked = any(
+            facts.get("asked") == picture.id for facts in context.workspace.facts_of(self.name, context.talk.turn - 1)
+        )
+        if asked and agrees(context.talk, arguments.image):
+            return ToolResult(facts={"forgotten": picture.id})
+        return ToolResult(facts={"asked": picture.id})
+
+    def observe(self, arguments: ForgetImageArguments, recorded: Recorded) -> str:
+        """That it is gone, or that the user must be asked."""
+        if "forgotten" in recorded.facts:
+            return f"{arguments.image} is forgotten."
+        return f"Not deleted: {arguments.image} is deleted for good only after the user says yes. Ask."
+
+    def finish(self, recorded: Recorded, context: ToolContext) -> None:
+        """Delete what the record says is forgotten; after a crash in between, this is done again."""
+        if "forgotten" in recorded.facts:
+            memory_of(context).forget(recorded.facts["forgotten"])

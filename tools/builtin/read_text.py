@@ -1,0 +1,63 @@
+"""The tool that reads the words in a picture: `read_text`."""
+
+from __future__ import annotations
+
+from ...memory.records import Region
+from ..contracts import AnyHandle, Recorded, RegionDraft, Tool, ToolArguments, ToolContext, ToolResult
+from ..finding import MARGIN
+from ..geometry import box_text, clip_box, position
+from ..look import look
+from ..quoting import quoted
+from ..registry import register
+from ..requests import Read, Word
+
+LONGEST = 60  # characters of a word in an observation
+MOST = 60  # words in an observation; every word becomes a region all the same
+
+
+class ReadTextArguments(ToolArguments):
+    """Where to read."""
+
+    image: AnyHandle
+
+
+@register
+class ReadText(Tool[ReadTextArguments]):
+    """Words with their boxes, in reading order; each becomes a region that is labelled with the word."""
+
+    name = "read_text"
+    Arguments = ReadTextArguments
+    roles = ("reader",)
+
+    def run(self, arguments: ReadTextArguments, context: ToolContext) -> ToolResult:
+        """Read the words.
+
+        Raises:
+            ToolRetry: no such handle.
+            ExpertFailed: the reader failed, is not installed, or does not know such pictures.
+        """
+        view, picture = look(context, arguments.image, MARGIN, judge="reader")
+        words: list[Word] = context.experts.ask("reader", [Read(view)])[0]
+        drafts = [
+            RegionDraft(picture.id, clip_box(word.box, picture.size), word.text, round(word.score, 4)) for word in words
+        ]
+        return ToolResult(regions=drafts, facts={"size": list(picture.size)})
+
+    def observe(self, arguments: ReadTextArguments, recorded: Recorded) -> str:
+        """Each word in quotation marks, with its region's handle, place, box and score."""
+        regions = recorded.regions
+        if not regions:
+            return f"No words found in {arguments.image}."
+        size = (recorded.facts["size"][0], recorded.facts["size"][1])
+        words = [word_text(one, size) for one in regions[:MOST]]
+        count = "1 word" if len(regions) == 1 else f"{len(regions)} words"
+        more = f"; and {len(regions) - MOST} more, up to {regions[-1].handle}" if len(regions) > MOST else ""
+        return f"{count} in {arguments.image}: {'; '.join(words)}{more}"
+
+
+def word_text(region: Region, size: tuple[int, int]) -> str:
+    """One word in words: `reg_1 "KITE", upper left, (34, 50, 100, 120), 0.97`."""
+    score = "" if region.score is None else f", {region.score:.2f}"
+    return (
+        f"{region.handle} {quoted(region.label, LONGEST)}, {position(region.box, size)}, {box_text(region.box)}{score}"
+    )

@@ -1,0 +1,1 @@
+"""LLaVA: its model, its prompt, its decoding."""

@@ -1,0 +1,217 @@
+"""The pool that owns the device: experts are loaded at first use and asked under one lock each.
+
+One expert is loaded at a time, because loading is what fills memory up. When the device runs out of
+memory in the middle of a batch, the cache is emptied and the requests are tried one by one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ...errors import ExpertFailed, SaccadeError, UserError
+from ...settings import Profile
+from ..contracts import Expert
+from ..registry import expert_class
+
+
+@dataclass(frozen=True)
+class PoolEvent:
+    """Something that a person who waits may like to know: "loading detector (zoo:detector)", or words as they come."""
+
+    stage: Literal["loading", "loaded", "unloaded", "said"]
+    role: str
+    spec: str
+    seconds: float = 0.0  # how long the loading took
+    text: str = ""  # what the expert has just written
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a role has cost so far: seconds of loading and of answering, and how many requests it answered."""
+
+    load: float = 0.0
+    predict: float = 0.0
+    requests: int = 0
+
+
+@dataclass
+class _Slot:
+    """The place of one role: its lock, and its expert once it is loaded."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    expert: Expert[Any, Any] | None = None
+    spent: Spent = field(default_factory=Spent)
+
+
+class ExpertPool:
+    """Implements `contracts.Experts` with the models that a profile names. Safe to share among threads.
+
+    Args:
+        profile: which model serves which role.
+        device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".
+        threads: how many CPU threads torch may use for one operation.
+        listener: told of every loading, in the thread that loads.
+        classes: expert classes by role instead of the registered ones.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        device: str = "auto",
+        threads: int = 1,
+        *,
+        listener: Callable[[PoolEvent], None] | None = None,
+        classes: Mapping[str, type[Expert[Any, Any]]] | None = None,
+    ) -> None:
+        self.profile = profile
+        self.threads = threads
+        self.listener = listener
+        self._wanted = device
+        self._device: str | None = None
+        self._classes = dict(classes or {})
+        self._slots: dict[str, _Slot] = {}
+        self._guard = threading.Lock()  # of the dictionary of slots
+        self._loading = threading.Lock()  # one load at a time
+
+    def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
+        """The answers of the expert in `role`, one a request, in order; loads the expert where needed.
+
+        Raises:
+            ExpertFailed: the expert cannot be loaded, or ran out of memory even one request at a time.
+        """
+        if not requests:
+            return []
+        slot = self._slot(role)
+        with slot.lock:
+            expert = self._load(role, slot) if slot.expert is None else slot.expert
+            begun = time.perf_counter()
+            try:
+                answers = self._predict(role, expert, requests)
+            finally:
+                slot.spent = replace(
+                    slot.spent,
+                    predict=slot.spent.predict + time.perf_counter() - begun,
+                    requests=slot.spent.requests + len(requests),
+                )
+        return answers
+
+    @property
+    def device(self) -> str:
+        """Where experts are loaded to: "cpu", "cuda" or "cuda:1"."""
+        if self._device is None:
+            self._device = self._wanted
+            if self._wanted == "auto":
+                import torch
+
+                self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        return self._device
+
+    @property
+    def seconds(self) -> dict[str, Spent]:
+        """What each role that was asked has cost so far."""
+        with self._guard:
+            return {role: slot.spent for role, slot in self._slots.items()}
+
+    def loaded(self) -> list[str]:
+        """The roles whose experts are in memory."""
+        with self._guard:
+            return [role for role, slot in self._slots.items() if slot.expert is not None]
+
+    def unload(self, role: str) -> bool:
+        """Let go of the expert in `role`; False where it was not loaded. The next request loads it again."""
+        slot = self._slot(role)
+        with slot.lock:
+            if slot.expert is None:
+                return False
+            slot.expert = None
+            _empty_cache()
+        self._tell(PoolEvent("unloaded", role, self.profile.models.get(role, "")))
+        return True
+
+    def _slot(self, role: str) -> _Slot:
+        with self._guard:
+            return self._slots.setdefault(role, _Slot())
+
+    def _load(self, role: str, slot: _Slot) -> Expert[Any, Any]:
+        with self._loading:
+            begun = time.perf_counter()
+            try:
+                spec = self.profile.spec(role)
+                self._tell(PoolEvent("loading", role, str(spec)))
+                kind = self._classes.get(role) or expert_class(role)
+                import torch
+
+                torch.set_num_threads(self.threads)
+                expert = kind.load(spec, self._checked_device())
+                expert.connect(self)
+            except UserError as error:
+                raise ExpertFailed(error.message, kind=error.kind) from error
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                _empty_cache()
+                raise ExpertFailed(
+                    f"There is not enough memory on {self.device} to load {self.profile.models[role]} for the role "
+                    f"{role!r}. Name a smaller model in the profile, or set SACCADE_DEVICE=cpu.",
+                    kind="out_of_memory",
+                ) from error
+            slot.expert = expert
+            took = time.perf_counter() - begun
+            slot.spent = replace(slot.spent, load=slot.spent.load + took)
+        self._tell(PoolEvent("loaded", role, str(spec), took))
+        return expert
+
+    def _checked_device(self) -> str:
+        import torch
+
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError(
+                f"The device {self.device!r} was asked for, but there is no GPU here. Set SACCADE_DEVICE=cpu.",
+                kind="bad_device",
+            )
+        return self.device
+
+    def _predict(self, role: str, expert: Expert[Any, Any], requests: Sequence[Any]) -> list[Any]:
+        try:
+            if len(requests) == 1 and self.listener is not None:
+                spec = self.profile.models.get(role, "")
+                return [expert.stream(requests[0], lambda text: self._tell(PoolEvent("said", role, spec, text=text)))]
+            return expert.predict(requests)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+        # Outside of the handler, so that the traceback no longer holds on to the batch's tensors.
+        _empty_cache()
+        try:
+            return [answer for request in requests for answer in expert.predict([request])]
+        except Exception as error:
+            if isinstance(error, SaccadeError) or not _out_of_memory(error):
+                raise
+            _empty_cache()
+            raise ExpertFailed(
+                f"The {role} ran out of memory on {self.device}, even with one request at a time. "
+                f"Look at a smaller region, or set SACCADE_DEVICE=cpu.",
+                kind="out_of_memory",
+            ) from error
+
+    def _tell(self, event: PoolEvent) -> None:
+        if self.listener is not None:
+            self.listener(event)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out; torch's class is known by name, so torch need not be loaded."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _empty_cache() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        with contextlib.suppress(RuntimeError):
+            torch.cuda.empty_cache()

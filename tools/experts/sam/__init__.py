@@ -1,0 +1,1 @@
+"""SAM: its model, its decoder, and what turns its masks into pixels."""

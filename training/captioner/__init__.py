@@ -1,0 +1,1 @@
+"""The captioner: its recipe, what it learns from, and how it is measured."""

@@ -1,0 +1,1 @@
+"""The bundled controller: conversations to learn from, and the recipe."""

@@ -1,0 +1,1 @@
+"""What the controller should do about each intent."""

@@ -1,0 +1,261 @@
+"""A cheap stand-in for pictures: boxes without pixels, and experts that know the truth about them.
+
+Traces for the controller need observations exactly as the tools write them, by the hundred thousand. So
+the real tools run here over a `Desk` (a workspace in memory, pictures blank) and `DeskExperts` (which
+answer from the items' attributes), and no scene is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ....errors import ExpertFailed
+from ....memory.records import Box, Lineage, Picture, Recalled, Region
+from ....scenes.language.phrases import parse_phrase
+from ....scenes.scene import COLORS, MATERIALS, SHAPES, SIZES
+from ....testing.workspace import TraceWorkspace
+from ....tools.contracts import View
+from ....tools.requests import (
+    Answer,
+    Classify,
+    Describe,
+    Detect,
+    Embed,
+    Likeness,
+    Masks,
+    Match,
+    Read,
+    Said,
+    Segment,
+    Word,
+)
+from .words import answer_text, caption_text, sign_words
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing on a desk."""
+
+    attributes: dict[str, str]  # size, color, material, shape
+    box: Box  # xyxy pixels
+
+
+@dataclass
+class Sheet:
+    """One picture: its size, its things, its backdrop, and what words from outside the world mean in it."""
+
+    size: tuple[int, int]
+    items: list[Item]
+    backdrop: str
+    known: bool = True  # False: a photograph, which the models refuse
+    meanings: dict[str, frozenset[int]] = field(default_factory=dict)  # phrase -> which items it is true of
+
+    def matching(self, phrase: str) -> frozenset[int]:
+        """Which items a phrase (without size words) is true of."""
+        if phrase not in self.meanings:
+            wanted = parse_phrase(phrase)
+            self.meanings[phrase] = frozenset(
+                index
+                for index, item in enumerate(self.items)
+                if wanted is not None and all(item.attributes[facet] == value for facet, value in wanted.items())
+            )
+        return self.meanings[phrase]
+
+
+def draw_sheet(rng: random.Random) -> Sheet:
+    """A picture with 1 to 8 things that hardly overlap."""
+    size = (512, 512) if rng.random() < 0.4 else (rng.randrange(200, 1600), rng.randrange(200, 1600))
+    side = min(size)
+    items: list[Item] = []
+    for _ in range(rng.choice((1, 2, 3, 3, 4, 4, 5, 5, 6, 8))):
+        attributes = {
+            "size": rng.choice(tuple(SIZES)),
+            "color": rng.choice(tuple(COLORS)),
+            "material": rng.choice(MATERIALS),
+            "shape": rng.choice(SHAPES),
+        }
+        if items and rng.random() < 0.35:  # things that share what they are, so that counts go beyond one
+            twin = rng.choice(items).attributes
+            attributes |= {facet: twin[facet] for facet in rng.sample(("color", "shape", "material"), 2)}
+        long = SIZES[attributes["size"]] * max(size) * rng.uniform(0.9, 1.1)
+        width, height = (long, long * rng.uniform(0.6, 1)) if rng.random() < 0.5 else (long * rng.uniform(0.6, 1), long)
+        for _ in range(8):
+            x, y = rng.uniform(0, max(1.0, size[0] - width)), rng.uniform(0, max(1.0, size[1] - height))
+            box = (round(x), round(y), round(min(x + width, size[0])), round(min(y + height, size[1])))
+            if box[3] - box[1] > 8 and box[2] - box[0] > 8 and all(_apart(box, item.box, 0.1 * side) for item in items):
+                items.append(Item(attributes, box))
+                break
+    return Sheet(size, items, rng.choice(("plain background", "desk", "street", "shelf")))
+
+
+def _apart(one: Box, two: Box, far: float) -> bool:
+    dx, dy = one[0] + one[2] - two[0] - two[2], one[1] + one[3] - two[1] - two[3]
+    return (dx * dx + dy * dy) ** 0.5 / 2 > far
+
+
+class Desk(TraceWorkspace):
+    """A workspace in memory that knows what is on its pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sheets: dict[str, Sheet] = {}  # by handle
+        self.by_id: dict[str, Sheet] = {}  # by the picture's id
+
+    def give(self, sheet: Sheet) -> str:
+        """Take a picture in, as a user sends it; its handle."""
+        picture = self.add(f"sheet {len(self.handles())}", sheet.size, partial(_blank, sheet.size))
+        assert picture.handle is not None  # the workspace gives one
+        self.sheets[picture.handle] = self.by_id[picture.id] = sheet
+        return picture.handle
+
+    def put_away(self, name: str, sheet: Sheet) -> Picture:
+        """A picture of an earlier conversation, which memory can bring back."""
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        picture = Picture(
+            id=f"pic_{digest[:12]}", sha256=digest, path=Path(f"{digest[:12]}.png"), width=sheet.size[0],
+            height=sheet.size[1], kind="given", owner="trace", source=None, created=datetime(2000, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+        self.by_id[picture.id] = sheet
+        self.shelve(picture)
+        return picture
+
+    def bring_back(self, recalled: Recalled, lineage: Lineage) -> Picture | Region:
+        """See `TraceWorkspace.bring_back`; a picture comes with what is on it."""
+        one = super().bring_back(recalled, lineage)
+        if isinstance(one, Picture) and one.handle is not None:
+            self.sheets[one.handle] = self.by_id[one.id]
+        return one
+
+
+@lru_cache(8)  # of the many sizes the last ones
+def _blank(size: tuple[int, int]) -> Image.Image:
+    return Image.new("RGB", size, (200, 200, 200))
+
+
+class DeskExperts:
+    """Experts that answer from the sheets, with a little noise: boxes missed, and scores that vary."""
+
+    def __init__(self, desk: Desk, rng: random.Random, missed: float = 0.02, broken: str | None = None) -> None:
+        self.desk, self.rng, self.missed = desk, rng, missed
+        self.broken = broken  # the message of an expert that fails
+        self.counted: int | None = None  # what another expert counted in the same step
+
+    def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
+        """One answer a request."""
+        if self.broken is not None and role != "clip":
+            raise ExpertFailed(self.broken)
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        match request:
+            case Detect():
+                return self._detect(request.view)
+            case Match():
+                return np.array([self._match(request.view, phrase) for phrase in request.phrases], np.float32)
+            case Classify():
+                return self._classify(request)
+            case Likeness():
+                return 0.9 if self._sheet(request.view).known else 0.1
+            case Segment():
+                return self._segment(request)
+            case Embed():
+                vector = np.array([self.rng.random() for _ in range(4)], np.float32)
+                return vector / np.linalg.norm(vector)
+            case Describe():
+                items = [item.attributes for item in self._items(request.view)]
+                return Said(caption_text(items, self._sheet(request.view).backdrop, request.detail, self.rng), 0.9)
+            case Answer():
+                return self._say(request)
+            case Read():
+                return self._words(request.view)
+        raise TypeError(type(request).__name__)
+
+    def _sheet(self, view: View) -> Sheet:
+        return self.desk.by_id[view.picture]
+
+    def _items(self, view: View) -> list[Item]:
+        """What a view shows: everything on the whole picture, the nearest thing in a part of it."""
+        nearest = self._nearest(view)
+        items = self._sheet(view).items
+        return items if nearest is None else [items[nearest]]
+
+    def _say(self, request: Answer) -> Said:
+        share = round(self.rng.uniform(0.5, 1), 4)
+        if request.question.startswith("True or false"):
+            verdict = self.rng.choice(("true", "false")) if self.rng.random() < 0.97 else "it depends"
+            return Said(verdict, share)
+        if request.question.startswith("How many"):
+            number = self.rng.randrange(5) if self.counted is None else self.counted
+            return Said(str(max(0, number + self.rng.choice((0, 0, 0, 0, 1, -1, 2)))), share)
+        return Said(answer_text(request.question, self.rng), share)
+
+    def _words(self, view: View) -> list[Word]:
+        x0, y0, x1, y1 = view.box
+        words: list[Word] = []
+        for text in sign_words(self.rng, 4 if view.whole else 2):
+            x, y = self.rng.uniform(x0, 0.8 * x1 + 0.2 * x0), self.rng.uniform(y0, 0.9 * y1 + 0.1 * y0)
+            box = (x, y, min(x1, x + 8 + 0.15 * (x1 - x0)), min(y1, y + 8 + 0.05 * (y1 - y0)))
+            words.append(Word(text, box, round(self.rng.uniform(0.5, 1), 4)))
+        return words
+
+    def _nearest(self, view: View) -> int | None:
+        if view.whole:
+            return None
+        cx, cy = view.box[0] + view.box[2], view.box[1] + view.box[3]
+        items = self._sheet(view).items
+        far = [abs(i.box[0] + i.box[2] - cx) + abs(i.box[1] + i.box[3] - cy) for i in items]
+        return min(range(len(items)), key=far.__getitem__) if items else None
+
+    def _detect(self, view: View) -> Any:
+        import supervision as sv
+
+        sheet = self._sheet(view)
+        x0, y0, x1, y1 = view.box
+        seen = [
+            item
+            for item in sheet.items
+            if self.rng.random() >= self.missed
+            and x0 <= (item.box[0] + item.box[2]) / 2 <= x1
+            and y0 <= (item.box[1] + item.box[3]) / 2 <= y1
+        ]
+        if not seen:
+            return sv.Detections.empty()
+        scores = np.array([self.rng.uniform(0.6, 0.99) for _ in seen], np.float32)
+        return sv.Detections(
+            xyxy=np.array([item.box for item in seen], np.float32),
+            confidence=scores,
+            class_id=np.zeros(len(seen), int),
+            data={"class_name": np.array([item.attributes["shape"] for item in seen])},
+        )
+
+    def _match(self, view: View, phrase: str) -> float:
+        nearest = self._nearest(view)
+        true = nearest is not None and nearest in self._sheet(view).matching(phrase)
+        return self.rng.uniform(0.7, 0.999) if true else self.rng.uniform(0, 0.3)
+
+    def _classify(self, request: Classify) -> np.ndarray:
+        sheet = self._sheet(request.view)
+        nearest = self._nearest(request.view)
+        truths = {sheet.backdrop} if nearest is None else set(sheet.items[nearest].attributes.values())
+        best = next((n for n, label in enumerate(request.labels) if label in truths), None)
+        shares = np.array([self.rng.random() ** 4 for _ in request.labels], np.float32)
+        chosen = best if best is not None and self.rng.random() < 0.95 else self.rng.randrange(len(shares))
+        shares[chosen] = shares.sum() * self.rng.uniform(1.2, 40)
+        return shares / shares.sum()
+
+    def _segment(self, request: Segment) -> Masks:
+        width, height = request.view.size
+        masks = np.zeros((max(1, len(request.boxes)), height, width), bool)
+        for mask, (x0, y0, x1, y1) in zip(masks, request.boxes, strict=False):
+            mask[round(y0) : round(y1), round(x0) : round(x1)] = True
+        return Masks(masks, np.full(len(masks), 0.95, np.float32))

@@ -1,0 +1,1 @@
+"""How people put what they want: families of phrasing, noun phrases, noise."""

@@ -1,0 +1,1 @@
+"""LLaVA: its recipe, what it learns from, and how it is measured."""
