@@ -7,11 +7,13 @@ TOML file that names one model for each role.
 
 from __future__ import annotations
 
+import importlib.metadata
 import tomllib
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,7 +24,30 @@ from .errors import UserError, suggest
 PACKAGE = Path(__file__).parent
 ZOO = PACKAGE / "zoo"
 PROFILES = PACKAGE / "profiles"
-SCHEMES = ("zoo", "hf", "file", "openai", "script", "roles", "tesseract")
+CONTROLLERS_GROUP, EXPERTS_GROUP = "saccade.controllers", "saccade.experts"  # of entry points
+SCHEMES = {  # what may stand before the colon of a model spec; packages bring more by entry points
+    "zoo": "a model that comes with Saccade",
+    "hf": "a published checkpoint, from the local cache of the Hugging Face hub",
+    "file": "weights of your own",
+    "openai": "a server that speaks OpenAI's protocol",
+    "script": "a controller that plays back a JSON file",
+    "roles": "a reader made of other experts of the profile",
+    "tesseract": "Tesseract, with its languages",
+}
+WITH_FILES = ("zoo", "hf", "file")
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """What installed packages bring in a group, in the order of their names; nothing of it is imported."""
+    return sorted(importlib.metadata.entry_points(group=group), key=lambda one: one.name)
+
+
+def schemes() -> dict[str, str]:
+    """Every scheme of a model spec, ours and those of installed packages, with what it names."""
+    brought = {one.name: one for one in entry_points(CONTROLLERS_GROUP)}
+    brought |= {one.name.partition(".")[2]: one for one in entry_points(EXPERTS_GROUP) if "." in one.name}
+    return SCHEMES | {name: f"from the package {one.dist.name if one.dist else one.value}"
+                      for name, one in brought.items() if name not in SCHEMES}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,9 +71,9 @@ class ModelSpec:
                 f"as in zoo:clip, hf:openai/clip-vit-large-patch14, file:/models/sam.pth or openai:gpt-4o-mini.",
                 kind="bad_model_spec",
             )
-        if scheme not in SCHEMES:
+        if scheme not in SCHEMES and scheme not in schemes():
             raise UserError(
-                f"Unknown scheme {scheme!r} in the model spec {text!r}.{suggest(scheme, SCHEMES)}",
+                f"Unknown scheme {scheme!r} in the model spec {text!r}.{suggest(scheme, schemes())}",
                 kind="bad_model_spec",
             )
         return cls(scheme, name.strip())
@@ -61,7 +86,7 @@ class ModelSpec:
     @property
     def has_files(self) -> bool:
         """Whether there are weights of its own behind it, on this machine or on the hub."""
-        return self.scheme in ("zoo", "hf", "file")
+        return self.scheme in WITH_FILES
 
     @property
     def base(self) -> ModelSpec:
@@ -79,7 +104,12 @@ class ModelSpec:
 
 
 class Profile(BaseModel):
-    """One model for each role. `vram_gb` is the budget that the expert pool keeps to."""
+    """One model for each role, and what a model needs said that its own `config.json` does not say.
+
+    `vram_gb` is the budget that the expert pool keeps to. `options` are facts by role, as in
+    `[options.controller] system_prompt = false` or `[options.clip] colors = ["red", "blue"]`; they go before what the
+    model declares itself under "saccade".
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,6 +117,7 @@ class Profile(BaseModel):
     description: str = ""
     vram_gb: float | None = Field(default=None, gt=0)
     models: dict[str, str]  # role -> model spec
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)  # role -> what is said of its model
 
     def spec(self, role: str) -> ModelSpec:
         """The model in `role`.
@@ -100,6 +131,15 @@ class Profile(BaseModel):
                 kind="bad_profile",
             )
         return ModelSpec.parse(self.models[role])
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """What a controller is loaded with."""
+
+    device: str = "auto"  # where local weights go: "auto", "cpu", "cuda", "cuda:1"
+    threads: int = 1  # CPU threads of a local model
+    options: Mapping[str, Any] = field(default_factory=dict)  # the profile's `[options.controller]`
 
 
 def load_profile(name: str) -> Profile:
@@ -145,7 +185,6 @@ class Settings(BaseSettings):
     remember: bool = True  # put what conversations meet into memory by itself; False: only what is asked for
     chroma_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")  # an index on a `chroma run` server
     keep_days: float | None = Field(default=None, gt=0)  # pictures not met for so long are forgotten; None: never
-    look: Literal["again", "once"] = "again"  # "once" cuts regions from the first small look, for measuring
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -163,7 +202,7 @@ class Settings(BaseSettings):
             )
             raise UserError(f"A setting in the environment does not fit. {wrong}.", kind="bad_setting") from error
 
-    @cached_property
+    @property  # not cached: a copy with another controller would keep the profile of the first
     def chosen(self) -> Profile:
         """The profile, with the controller replaced where one was given."""
         profile = load_profile(self.profile)

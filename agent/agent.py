@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UserError
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from ..settings import ModelSpec, Profile, Settings
     from ..tools.contracts import Experts, Tool
     from .chat import Chat
+    from .controller import Controller
     from .locks import TurnLock
     from .remembering import Remembering
+    from .runtime import Runtime
 
 ME = "me"  # the user where none is named
 
@@ -53,14 +57,14 @@ class Agent:
         home: the folder where everything is kept; None takes what the settings say.
         device: "auto", "cpu", "cuda" or "cuda:1".
         settings: the other settings; None reads them from the environment (`SACCADE_...`).
-        experts: what answers in place of the profile's experts (for tests).
-        look_again: False cuts regions from the first, small look (for measuring what looking again is worth).
+        experts: what answers in place of the profile's experts (for tests, see `saccade.testing`).
+        tools: further tools for the controller: `saccade.Tool` classes, or any LangChain tools.
 
     Nothing is loaded or written before the first request. An agent may be used by several threads;
     turns of one conversation wait for each other.
 
     Raises:
-        UserError: there is no such profile, or a spec cannot be read.
+        UserError: there is no such profile, a spec cannot be read, or a tool is refused (the message names it).
     """
 
     def __init__(
@@ -72,16 +76,16 @@ class Agent:
         device: str | None = None,
         settings: Settings | None = None,
         experts: Experts | None = None,
-        look_again: bool | None = None,
+        tools: Iterable[Any] = (),
     ) -> None:
         from ..settings import Settings
+        from ..tools.registry import all_tools
 
         given = {
             "profile": profile,
             "controller": controller if isinstance(controller, str) else None,
             "home": None if home is None else Path(home),
             "device": device,
-            "look": None if look_again is None else ("again" if look_again else "once"),
         }
         base = settings or Settings.from_environment()
         changed = {name: value for name, value in given.items() if value is not None}
@@ -92,6 +96,8 @@ class Agent:
         self._given_model = None if isinstance(controller, str) else controller
         self._given_experts = experts
         self._spec: ModelSpec | None = None if self._given_model is not None else self.profile.spec("controller")
+        self.tools: Mapping[str, Tool[Any]] = MappingProxyType(all_tools(tools))
+        self._runtime: Runtime | None = None
         self._lock = threading.RLock()
         self._turn_locks: weakref.WeakValueDictionary[str, TurnLock] = weakref.WeakValueDictionary()
 
@@ -116,15 +122,14 @@ class Agent:
         if out is not None:
             check_folder(Path(out).expanduser())
         workspace = OrderedWorkspace(self.store, chat, owner)
-        return Chat(self, workspace, self._turn_lock(chat), None if out is None else Path(out).expanduser())
+        return Chat(self.runtime, workspace, self._turn_lock(chat), None if out is None else Path(out).expanduser())
 
     def close(self) -> None:
-        """Finish remembering, then close the databases. The agent may be used again; it then opens them again."""
-        remembering: Remembering | None = self.__dict__.get("remembering")
-        if remembering is not None:
-            remembering.wait()
+        """Finish remembering, then close the databases. The agent may be used again, for new `chat(...)` objects."""
+        if self._runtime is not None:
+            self._runtime.remembering.wait()
         with self._lock:
-            self.__dict__.pop("graph", None)
+            self._runtime = None
             for name in ("chats", "memory", "store"):
                 made = self.__dict__.pop(name, None)
                 if made is not None:
@@ -136,7 +141,36 @@ class Agent:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def warm_up(self) -> None:
+        """Load the controller and compile the loop now rather than at the first request.
+
+        Raises:
+            UserError: the controller's spec leads to nothing that can be loaded.
+        """
+        self.runtime.controller.warm_up()
+
     # The parts, each made at its first use
+
+    @property
+    def runtime(self) -> Runtime:
+        """What the conversations share."""
+        from .remembering import Remembering
+        from .runtime import Runtime
+
+        with self._lock:
+            if self._runtime is None:
+                self._runtime = Runtime(
+                    settings=self.settings,
+                    profile=self.profile,
+                    tools=self.tools,
+                    experts=self.experts,
+                    store=self.store,
+                    chats=self.chats,
+                    controller=self._controller(),
+                    open_memory=lambda: self.memory,
+                    remembering=Remembering(lambda: self.memory),
+                )
+            return self._runtime
 
     @cached_property
     def store(self) -> PictureStore:
@@ -150,7 +184,7 @@ class Agent:
     def memory(self) -> Memory:
         """The visual memory: `agent.memory.recall(user, Query(words="green cone"))` and all else that it can do."""
         from ..memory.memory import Memory
-        from ..tools.experts.embedder import ClipEmbedder
+        from ..tools.embedder import ClipEmbedder
 
         with self._lock:
             if "memory" in self.__dict__:  # another thread was first
@@ -159,50 +193,14 @@ class Agent:
             return Memory(self.store, embedder, settings=self.settings)
 
     @cached_property
-    def remembering(self) -> Remembering:
-        """What puts the turns of conversations into memory, in a thread of its own."""
-        from .remembering import Remembering
-
-        with self._lock:
-            return self.__dict__.get("remembering") or Remembering(lambda: self.memory)
-
-    @cached_property
     def experts(self) -> Experts:
         """The vision experts: the pool of the profile's models, or what was given."""
         if self._given_experts is not None:
             return self._given_experts
-        from ..tools.experts.pool import ExpertPool
+        from ..tools.pool import ExpertPool
         from .loop import tell_loading
 
         return ExpertPool(self.profile, self.settings.device, self.settings.threads, listener=tell_loading)
-
-    @cached_property
-    def tools(self) -> dict[str, Tool[Any]]:
-        """The tools that the controller may call, by name."""
-        from ..tools.registry import all_tools
-
-        return all_tools()
-
-    @cached_property
-    def model(self) -> BaseChatModel:
-        """The controller. Raises UserError where its spec leads to nothing."""
-        if self._given_model is not None:
-            return self._given_model
-        from .controllers.load import load_controller
-
-        assert self._spec is not None  # one of both is given
-        return load_controller(self._spec, self.settings.device, self.settings.threads)
-
-    def warm_up(self) -> None:
-        """Load the controller and compile the loop now rather than at the first request.
-
-        Raises:
-            UserError: the controller's spec leads to nothing that can be loaded.
-        """
-        load = getattr(self.model, "load", None)  # a local model's; one behind an API has nothing to load
-        if load is not None:
-            load()
-        _ = self.graph
 
     @cached_property
     def chats(self) -> Chats:
@@ -211,49 +209,45 @@ class Agent:
 
         return Chats(self.settings.home, self.store.ledger)
 
-    @cached_property
-    def graph(self) -> Any:
-        """The compiled loop, the same for every conversation."""
-        with self._lock:
-            if "graph" in self.__dict__:  # another thread was first
-                return self.__dict__["graph"]
-            return self._build()
-
-    def check_fits(self, request: str) -> None:
-        """Refuse a request that the controller cannot take in even by itself. Raises UserError."""
-        check = getattr(self.model, "check_fits", None)  # a local model's; a server answers for itself
-        if check is not None:
-            check(request, self._schemas, self._system)
+    @property
+    def remembering(self) -> Remembering:
+        """What puts the turns of conversations into memory, in a thread of its own."""
+        return self.runtime.remembering
 
     @property
-    def _ours(self) -> bool:
-        return getattr(self.model, "_llm_type", "") == "saccade-local"
+    def model(self) -> BaseChatModel:
+        """The controller's chat model. Raises UserError where its spec leads to nothing."""
+        return self.runtime.controller.model
 
-    @cached_property
-    def _schemas(self) -> list[dict[str, Any]]:
-        from .. import prompts
-        from .loop import tool_schemas
+    @property
+    def _controller_name(self) -> str:
+        if self._given_model is None:
+            return str(self._spec)
+        return str(getattr(self._given_model, "spec", type(self._given_model).__name__))
 
-        return tool_schemas(self.tools, lambda name: prompts.load(f"tools/{name}"), keep_handles=self._ours)
+    def _controller(self) -> Controller:
+        from .controller import Controller
 
-    @cached_property
-    def _system(self) -> str | None:
-        from .. import prompts
-
-        # The bundled controller was trained without a system message: what it says it learned from traces.
-        bundled = self._spec is not None and self._spec.scheme == "zoo"
-        return None if bundled else prompts.load("system")
-
-    def _build(self) -> Any:
-        from .loop import TurnRules, build_graph
-
-        rules = TurnRules(
-            max_steps=self.settings.max_steps,
-            max_repeats=self.settings.max_repeats,
-            sees=self.settings.sees,
-            takes_handles=self._ours,
+        return Controller(
+            self._load_model,
+            self._controller_name,
+            self.tools,
+            self.settings,
+            self.profile.options.get("controller", {}),
+            self.chats.checkpointer,
         )
-        return build_graph(self.model, self._schemas, rules, self.chats.checkpointer(), self._system)
+
+    def _load_model(self) -> BaseChatModel:
+        if self._given_model is not None:
+            return self._given_model
+        from ..settings import ControllerSettings
+        from .controllers.load import load_controller
+
+        assert self._spec is not None  # one of both is given
+        settings = ControllerSettings(
+            self.settings.device, self.settings.threads, self.profile.options.get("controller", {})
+        )
+        return load_controller(self._spec, settings)
 
     def _owner(self, chat: str, user: str | None) -> str:
         from ..memory.ledger.chat_rows import unknown_chat

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 
-from ..errors import UserError
 from ..memory.ledger.pending_turns import Waiting
 from ..memory.pictures.decode import Source
 from ..tools.runner import ToolRunner
@@ -31,7 +30,7 @@ from .reply import Reply, Step, cited_regions
 from .request import checked_request, several
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .runtime import Runtime
 
 STOPPED = "I was stopped before I had an answer."
 NOT_DONE = "This call was not done: the turn was stopped before it."
@@ -48,19 +47,15 @@ class Chat:
     crash cut off is finished by the next `send`, or by `resume`.
     """
 
-    def __init__(self, agent: Agent, workspace: OrderedWorkspace, lock: TurnLock, out: Path | None = None) -> None:
-        self._agent = agent
+    def __init__(self, runtime: Runtime, workspace: OrderedWorkspace, lock: TurnLock, out: Path | None = None) -> None:
+        self._runtime = runtime
         self._workspace = workspace
         self._lock = lock
         self._out = out
         self._settled = -1  # the last turn that is known to be over; another process may begin one too
-        self._runner = ToolRunner(
-            agent.tools,
-            workspace,
-            agent.experts,
-            look_again=agent.settings.look == "again",
-            memory=UserMemory(lambda: agent.memory, workspace, agent.experts),
-        )
+        readers = {name for name, tool in runtime.tools.items() if tool.reads}
+        memory = UserMemory(runtime.open_memory, workspace, runtime.experts, readers)
+        self._runner = ToolRunner(runtime.tools, workspace, runtime.experts, memory=memory)
         self._config: Any = {"configurable": {"thread_id": workspace.chat}}
 
     @property
@@ -170,27 +165,28 @@ class Chat:
         # Bad pictures, a controller that cannot be loaded and a request that does not fit into it are told before
         # anything is written.
         decoded = [self._workspace.store.decode(source) for source in several(images)]
-        if emit and not getattr(self._agent.model, "ready", True):
-            emit(Loading(f"controller {getattr(self._agent.model, 'spec', '')}"))
+        controller = self._runtime.controller
+        if emit and not controller.ready:
+            emit(Loading(f"controller {controller.name}"))
         # Handles are given with the turn; the longest ones stand for them here.
         longest = [(f"img_{9999 - place}", one.image.size) for place, one in enumerate(decoded)]
-        self._agent.check_fits(request_text(text, longest))
-        self._agent.warm_up()
-        graph = self._agent.graph
+        controller.check_fits(request_text(text, longest))
+        controller.warm_up()
         with self._held():
             self._settle()
-            number, pictures = self._workspace.begin_turn(decoded, remember=self._agent.settings.remember)
+            number, pictures = self._workspace.begin_turn(decoded, remember=self._runtime.settings.remember)
             named = [(str(picture.handle), picture.size) for picture in pictures]
             asked = HumanMessage(content=request_text(text, named))
             turn = TurnContext(self._workspace, self._runner, number, emit, cancelled)
-            messages = self._run(graph, {"messages": [asked]}, turn)
+            messages = self._run({"messages": [asked]}, turn)
             self._settled = number
             reply = self._reply(messages, number)
             self._remember(number)
             return reply
 
-    def _run(self, graph: Any, given: Any, turn: TurnContext) -> list[BaseMessage]:
+    def _run(self, given: Any, turn: TurnContext) -> list[BaseMessage]:
         """Run the graph to its end; a turn that fails or is cancelled is closed, so that nothing hangs."""
+        graph = self._runtime.controller.graph
         options: dict[str, Any] = {"config": self._config, "context": turn, "durability": "sync"}
         try:
             if turn.emit is None:
@@ -202,15 +198,9 @@ class Chat:
                 elif isinstance(data[0], AIMessageChunk | AIMessage) and data[0].text:
                     turn.emit(TextDelta(data[0].text))
             return messages
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt):
             with contextlib.suppress(Exception):  # the first error is the one to tell
                 self._close_turn()
-            if type(error).__module__.partition(".")[0] in ("openai", "httpx", "langchain_openai"):
-                raise UserError(
-                    f"The controller {self._agent.profile.models.get('controller')} could not be asked: {error} "
-                    f"Check OPENAI_BASE_URL, OPENAI_API_KEY and that the server runs.",
-                    kind="controller_unreachable",
-                ) from error
             raise
 
     def _settle(self) -> Reply | None:
@@ -218,13 +208,13 @@ class Chat:
         number = self._workspace.turn
         if self._settled == number:
             return None
-        graph = self._agent.graph
+        graph = self._runtime.controller.graph
         reply = None
         # `tasks` and not `next`: a step whose writes are saved, but of which no checkpoint tells yet, is
         # missing in `next`, and new input would throw its writes away.
         if graph.get_state(self._config).tasks:
             with contextlib.suppress(Exception):  # `_run` has closed the turn then; the new one goes on
-                reply = self._reply(self._run(graph, None, TurnContext(self._workspace, self._runner, number)), number)
+                reply = self._reply(self._run(None, TurnContext(self._workspace, self._runner, number)), number)
         if unanswered(self._messages()):
             self._close_turn()
         self._settled = number
@@ -234,12 +224,12 @@ class Chat:
 
     def _remember(self, number: int) -> None:
         """Have what the turn met remembered, after its reply. What never gets so far is caught up with later."""
-        if self._agent.settings.remember and self._workspace.met_anything(number):
-            self._agent.remembering.put(Waiting(self.user, self.id, number))
+        if self._runtime.settings.remember and self._workspace.met_anything(number):
+            self._runtime.remembering.put(Waiting(self.user, self.id, number))
 
     def _close_turn(self) -> None:
         """End a turn without its answer: every call gets its observation, and the conversation can go on."""
-        graph = self._agent.graph
+        graph = self._runtime.controller.graph
         state = graph.get_state(self._config)
         messages = state.values.get("messages", [])
         if not messages or not (state.tasks or unanswered(messages)):
@@ -259,7 +249,7 @@ class Chat:
         self._settled = self._workspace.turn
 
     def _messages(self) -> list[BaseMessage]:
-        return self._agent.graph.get_state(self._config).values.get("messages", [])
+        return self._runtime.controller.graph.get_state(self._config).values.get("messages", [])
 
     # The reply
 
@@ -284,7 +274,7 @@ class Chat:
             cited_regions(text, self._workspace.handles("region"), self._workspace.region) if "reg_" in text else ()
         )
         images = tuple(self._workspace.pictures_of_turn(number)) if made else ()
-        place = self._agent.settings.home / "evidence" / self.id / f"evidence_{number}.png"
+        place = self._runtime.settings.home / "evidence" / self.id / f"evidence_{number}.png"
         evidence = draw_evidence(self._workspace, regions, place) if regions else None
         if self._out is not None:
             images = tuple(

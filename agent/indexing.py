@@ -22,13 +22,14 @@ from ..errors import ExpertFailed, UserError
 from ..memory.indexed_regions import looked_through, ready_regions, region_items, to_look_through, write_regions
 from ..memory.pictures.store import readable
 from ..memory.records import Lineage, RegionDraft
-from ..tools.experts.embedder import view_of_image
-from ..tools.finding import EVERYTHING, things_in
-from ..tools.look import KNOWN_FROM
+from ..tools.contracts import declared
+from ..tools.embedder import view_of_image
+from ..tools.look import IN_DOMAIN
 from ..tools.requests import Detect, Likeness
+from ..tools.shared.finding import EVERYTHING, asked_for_only, things_in
 
 if TYPE_CHECKING:
-    from .agent import Agent
+    from .runtime import Runtime
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 BATCH = 16  # pictures whose things are found together
@@ -96,13 +97,13 @@ class Indexing:
     """Takes files in for one user.
 
     Args:
-        agent: gives the memory and the experts.
+        runtime: gives the memory and the experts.
         owner: the user.
         regions: also find the things in the pictures.
     """
 
-    def __init__(self, agent: Agent, owner: str, *, regions: bool = True) -> None:
-        self._agent, self._owner = agent, owner
+    def __init__(self, runtime: Runtime, owner: str, *, regions: bool = True) -> None:
+        self._runtime, self._owner = runtime, owner
         self._regions = regions
         self._begun = time.perf_counter()
         self._done: list[Done] = []
@@ -138,7 +139,7 @@ class Indexing:
         }
 
     def _pictures(self, files: Sequence[Path]) -> Iterator[Done]:
-        for one in self._agent.memory.remember_files(self._owner, files):
+        for one in self._runtime.open_memory().remember_files(self._owner, files):
             yield Done(one.path, one.id, one.new, len(one.duplicates), 0, one.error)
 
     def _with_regions(self, files: Sequence[Path]) -> Iterator[Done]:
@@ -153,7 +154,7 @@ class Indexing:
 
             try:
                 for one in self._pictures(files):
-                    if one.id is None or not (one.new or to_look_through(self._agent.store, self._owner, _full(one))):
+                    if one.id is None or not (one.new or to_look_through(self._runtime.store, self._owner, _full(one))):
                         yield one
                         continue
                     batch.append(one)
@@ -171,20 +172,23 @@ class Indexing:
 
     def _find(self, batch: Sequence[Done], writer: ThreadPoolExecutor) -> Future[list[Done]]:
         """Find and embed the things of a batch, and hand them to the thread that writes."""
-        agent, owner = self._agent, self._owner
+        runtime, owner = self._runtime, self._owner
         drafts: dict[str, list[RegionDraft]] = {}
         try:
             drafts = self.detect(list(dict.fromkeys(one.id for one in batch if one.id is not None)))
             looked = True
         except ExpertFailed as error:  # pictures are remembered all the same; the next run tries again
             self._notice, looked = f"The things in the pictures were not looked for: {error.message}", False
-        items = region_items(agent.store, owner, drafts, Lineage(tool="find_objects", arguments={"phrase": EVERYTHING}))
-        ready = ready_regions(agent.store, agent.memory.remembering, owner, items)
+        memory = runtime.open_memory()
+        items = region_items(
+            runtime.store, owner, drafts, Lineage(tool="find_objects", arguments={"phrase": EVERYTHING})
+        )
+        ready = ready_regions(runtime.store, memory.remembering, owner, items)
 
         def write() -> list[Done]:
-            new = write_regions(agent.memory.remembering, owner, ready)
+            new = write_regions(memory.remembering, owner, ready)
             if looked:
-                looked_through(agent.store, owner, [_full(one) for one in batch])
+                looked_through(runtime.store, owner, [_full(one) for one in batch])
             count: dict[str, int] = {}
             for region in new:
                 picture = region.partition(".")[0]
@@ -197,23 +201,24 @@ class Indexing:
 
     def detect(self, pictures: Sequence[str]) -> dict[str, list[RegionDraft]]:
         """The things in pictures, each under the detector's own name; none in pictures that the models do not know."""
-        agent = self._agent
-        if "detector" not in agent.profile.models:
+        runtime = self._runtime
+        if "detector" not in runtime.profile.models:
             return {}
-        views = {id: view_of_image(agent.store.open(id, self._owner)) for id in pictures}
-        likeness = agent.experts.ask("clip", [Likeness(view) for view in views.values()])
-        strange = [id for id, like in zip(views, likeness, strict=True) if like is not None and like < KNOWN_FROM]
+        views = {id: view_of_image(runtime.store.open(id, self._owner)) for id in pictures}
+        likeness = runtime.experts.ask("clip", [Likeness(view) for view in views.values()])
+        strange = [id for id, like in zip(views, likeness, strict=True) if like is not None and like < IN_DOMAIN]
         if strange:
             self._notice = (
-                f"{len(strange)} or more pictures are unlike what the models of {agent.profile.name!r} know: they are "
-                f"remembered as wholes, and the things in them were not looked for. For photographs: saccade models "
-                f"fetch gpu, then saccade index --profile gpu."
+                f"{len(strange)} or more pictures are unlike what the models of {runtime.profile.name!r} know: they "
+                f"are remembered as wholes, and the things in them were not looked for. For photographs: saccade "
+                f"models fetch gpu, then saccade index --profile gpu."
             )
         known = {id: view for id, view in views.items() if id not in strange}
-        found = agent.experts.ask("detector", [Detect(view) for view in known.values()])
+        found = runtime.experts.ask("detector", [Detect(view) for view in known.values()])
+        apart = asked_for_only(declared(runtime.experts, "detector"))
         drafts: dict[str, list[RegionDraft]] = {}
         for (id, view), detections in zip(known.items(), found, strict=True):
-            boxes, scores, labels = things_in(detections, view.size)
+            boxes, scores, labels = things_in(detections, view.size, apart)
             drafts[id] = [
                 RegionDraft(id, box, label, round(score, 4))
                 for box, score, label in zip(boxes, scores, labels, strict=True)

@@ -23,7 +23,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from ..errors import UserError
 from ..tools.contracts import Talk, Tool, ToolResult
-from ..tools.experts.pool import PoolEvent
+from ..tools.pool import PoolEvent
 from ..tools.runner import ToolRunner
 from .call_order import OrderedWorkspace
 from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted
@@ -110,7 +110,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         if self.sees:
             changes["messages"] = show_pictures(messages, turn.workspace)
         if turn.emit and not getattr(request.model, "ready", True):
-            turn.emit(Loading(f"controller {getattr(request.model, 'spec', '')}"))
+            turn.emit(Loading(f"controller {getattr(request.model, 'spec', '')}".strip()))
         try:
             response = handler(request.override(**changes) if changes else request)
         except UserError as error:
@@ -227,14 +227,11 @@ def mend(answer: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
     return answer.model_copy(update={"tool_calls": renamed})
 
 
-def tool_schemas(
-    tools: Mapping[str, Tool[Any]], describe: Callable[[str], str], *, keep_handles: bool
-) -> list[dict[str, Any]]:
+def tool_schemas(tools: Mapping[str, Tool[Any]], *, keep_handles: bool) -> list[dict[str, Any]]:
     """The tools in OpenAI's form, as `bind_tools` of every chat model takes them.
 
     Args:
         tools: by name.
-        describe: gives the description of a tool by its name.
         keep_handles: keep the marks "x-handle" and "x-words" of arguments, which only our grammar understands.
     """
     return [
@@ -242,7 +239,7 @@ def tool_schemas(
             "type": "function",
             "function": {
                 "name": name,
-                "description": describe(name),
+                "description": tool.describe(),
                 "parameters": _clean(tool.Arguments.model_json_schema(), keep_handles),
             },
         }

@@ -98,7 +98,7 @@ def _round(folder: Path, files: Sequence[Path]) -> dict[str, float]:
         rates["find"] = _find(agent, [item.id for item in items])
     for name, regions in (("together", False), ("together, with regions", True)):
         with _agent(folder / name) as agent:
-            indexing = Indexing(agent, OWNER, regions=regions)
+            indexing = Indexing(agent.runtime, OWNER, regions=regions)
             _, rates[name] = _timed(lambda indexing=indexing: list(indexing.run(files)), len(files))
     return rates
 
@@ -110,7 +110,7 @@ def _decoded(store: PictureStore, file: Path) -> tuple[Decoded, Kept, bytes]:
 
 def _find(agent: Agent, pictures: Sequence[str]) -> float:
     """Finding the things in pictures, embedding and writing them."""
-    indexing = Indexing(agent, OWNER)
+    indexing = Indexing(agent.runtime, OWNER)
     remembering = agent.memory.remembering
 
     def find() -> None:
@@ -127,7 +127,7 @@ def _agent(home: Path) -> Agent:
     agent = Agent(settings=Settings(home=home, threads=1, remember=False))
     blank = agent.store.add(Image.new("RGB", (SIZE, SIZE), "grey"), owner="nobody").id
     agent.memory.remember("nobody", [blank])
-    Indexing(agent, "nobody").detect([blank])
+    Indexing(agent.runtime, "nobody").detect([blank])
     agent.experts.ask("detector", [])
     return agent
 

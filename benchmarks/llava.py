@@ -18,7 +18,7 @@ from ..scenes.sample import sample_scene
 from ..scenes.splits import split_seed
 from ..settings import ZOO, ModelSpec
 from ..tools.contracts import View
-from ..tools.experts.llava.llava import Llava
+from ..tools.experts.llava.expert import Llava
 from ..tools.requests import Answer
 from .random_models import BUNDLED, LLAVA_7B, Shape, make_llava
 

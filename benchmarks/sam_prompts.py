@@ -19,8 +19,8 @@ from ..scenes.sample import sample_scene
 from ..scenes.splits import split_seed
 from ..settings import ModelSpec
 from ..tools.contracts import View
+from ..tools.experts.sam.expert import Sam
 from ..tools.experts.sam.model import SamConfig, build_sam
-from ..tools.experts.sam.sam import Sam
 from ..tools.requests import Segment
 
 ROUNDS, PROMPTS = 7, 10

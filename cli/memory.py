@@ -79,7 +79,7 @@ def index(
 
     with _opened(profile, user) as (agent, owner):
         files, bad = find_files(paths, agent.settings.home)
-        indexing = Indexing(agent, owner, regions=not no_regions)
+        indexing = Indexing(agent.runtime, owner, regions=not no_regions)
         with Progress(len(files), quiet=as_json) as progress:
             for done in indexing.run(files):
                 progress.advance(done)

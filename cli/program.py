@@ -105,7 +105,7 @@ def ask(
 
 
 def _show_timings(agent: Agent, opening: float, loading: float, turn: float) -> None:
-    from ..tools.experts.pool import ExpertPool
+    from ..tools.pool import ExpertPool
 
     stages = {"open": opening, "import and load controller": loading}
     if isinstance(agent.experts, ExpertPool):
@@ -136,7 +136,7 @@ def converse(
 @app.command()
 def doctor(as_json: AsJson = False, profile: ProfileName = None) -> None:
     """Say what this machine can run, which weights are there, and the command that mends what is missing."""
-    from ..tools.doctor import examine
+    from ..agent.doctor import examine
 
     report = examine(_profile(profile))
     if as_json:
@@ -172,7 +172,7 @@ def render(
 @models.command("list")
 def list_models(as_json: AsJson = False, profile: ProfileName = None) -> None:
     """List the models of a profile and whether their weights are on this machine."""
-    from ..tools.doctor import examine
+    from ..agent.doctor import examine
 
     report = examine(_profile(profile))
     if as_json:
@@ -188,7 +188,7 @@ def list_models(as_json: AsJson = False, profile: ProfileName = None) -> None:
 @models.command()
 def fetch(what: Annotated[str, typer.Argument(help="A profile, or one model as hf:OWNER/NAME.")] = "gpu") -> None:
     """Download the published checkpoints of a profile (the one command that fetches from the network)."""
-    from ..tools.doctor import fetch as download
+    from ..agent.doctor import fetch as download
 
     fetched = download(what)
     for spec in fetched:
@@ -201,7 +201,7 @@ def fetch(what: Annotated[str, typer.Argument(help="A profile, or one model as h
 def verify(profile: ProfileName = None) -> None:
     """Compare the SHA-256 of every bundled weight file with its card."""
     from ..settings import load_profile
-    from ..tools.experts.weights import verify as check
+    from ..tools.weights import verify as check
 
     chosen = load_profile(_profile(profile))
     for role in chosen.models:
@@ -261,12 +261,12 @@ def _tune(base: str, images: Path, teacher: str | None, out: Path, resume: bool,
         losses = tune(base, images, out, resume=resume)
     else:
         from ..agent.controllers.load import load_controller
-        from ..settings import Settings, load_profile
-        from ..tools.experts.pool import ExpertPool
+        from ..settings import ControllerSettings, Settings, load_profile
+        from ..tools.pool import ExpertPool
         from ..training.llava.teacher import ChatTeacher
 
         settings = Settings.from_environment()
-        model = load_controller(teacher, settings.device, settings.threads)
+        model = load_controller(teacher, ControllerSettings(settings.device, settings.threads))
         experts = ExpertPool(load_profile(_profile(profile)), settings.device, settings.threads)
         writer = ChatTeacher(lambda told, asked: model.invoke([("system", told), ("user", asked)]).text)
 

@@ -93,7 +93,7 @@ def require_models(plan: Plan) -> dict[str, str]:
     Raises:
         UserError: a model is missing or does not fit its card; the message names the mend.
     """
-    from ..tools.experts.weights import resolve
+    from ..tools.weights import resolve
 
     models: dict[str, str] = {}
     chosen = Settings(profile=plan.profile, controller=plan.controller).chosen

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -24,19 +23,18 @@ from ..scenes.scene import Scene
 from ..settings import Settings
 from ..testing.experts import Truth, TruthExperts
 from ..tools.contracts import Experts, Tool
-from ..tools.requests import Likeness
+from ..tools.pool import ExpertPool
 from ..training.controller.plans.plans import PLANS
 from ..training.controller.plans.steps import Ask, Plan
 from .cases.agent import Case
 from .judges import Shown, Told, Verdict, judge, same_calls
+from .wrappers import OneLook, Trusting, Varied
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
 SIDE = 512  # px: the side of the pictures
 USER = "eval"
-
-Look = Literal["again", "once"]
 
 
 @dataclass(frozen=True)
@@ -65,19 +63,6 @@ class Outcome:
     seconds: float = 0.0
 
 
-class Trusting:
-    """Experts that take every picture for one of a kind that they know, and answer all else as they do."""
-
-    def __init__(self, experts: Experts) -> None:
-        self._experts = experts
-
-    def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
-        """See `tools.contracts.Experts`."""
-        if requests and all(isinstance(request, Likeness) for request in requests):
-            return [1.0] * len(requests)
-        return self._experts.ask(role, requests)
-
-
 class Bench:
     """One agent, with its models loaded once, for many cases.
 
@@ -102,11 +87,14 @@ class Bench:
         self._truths: dict[str, Truth] = {}
         self._home = home
         settings = Settings(home=home, profile=profile, threads=1, remember=False)
-        experts = TruthExperts(self._truths.__getitem__) if true_experts else None
+        experts: Experts = TruthExperts(self._truths.__getitem__)
+        if not true_experts:
+            experts = ExpertPool(settings.chosen, settings.device, settings.threads)
+        self._experts = Varied(experts)
         self._true_experts = true_experts
         if gold_controller:
             controller = ScriptedController(self._gold)
-        self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
+        self._agent = Agent(profile, controller=controller, settings=settings, experts=self._experts)
 
     def close(self) -> None:
         """Close the agent's databases."""
@@ -120,7 +108,7 @@ class Bench:
         begun = time.perf_counter()
         shown = show(sample_scene(case.scenes[0], "test"))
         errors: list[str] = []
-        verdict, reply = self._judged(case, shown, shown, "again", errors)
+        verdict, reply = self._judged(case, shown, shown, errors)
         changes: dict[str, Any] = {"right": verdict.right, "why": verdict.why, "turns": 1}
         if reply is not None:
             made = [(step.tool, step.arguments) for step in reply.steps]
@@ -131,34 +119,24 @@ class Bench:
                 "exact_given_seen": follows_plan(case, reply.steps, self._agent.tools),
             }
         if baselines:
-            with self._trusting():
-                changes["blank"] = self._judged(case, blank(shown), shown, "again", errors)[0].right
+            with self._experts.under(Trusting):
+                changes["blank"] = self._judged(case, blank(shown), shown, errors)[0].right
             changes["turns"] += 1
         if baselines and not self._true_experts:
-            changes["once"] = self._judged(case, shown, shown, "once", errors)[0].right
+            with self._experts.under(OneLook):
+                changes["once"] = self._judged(case, shown, shown, errors)[0].right
             changes["turns"] += 1
         self._tidy()
         seconds = round(time.perf_counter() - begun, 3)
         return replace(_outcome(case, shown), **changes, errors=tuple(errors), seconds=seconds)
 
-    @contextmanager
-    def _trusting(self) -> Iterator[None]:
-        """Meanwhile no picture is refused as unlike the drawn world, as a blank one would be."""
-        kept = self._agent.experts
-        self._agent.experts = Trusting(kept)
-        try:
-            yield
-        finally:
-            self._agent.experts = kept
-
-    def ask(self, case: Case, shown: Shown, look: Look = "again") -> tuple[Reply, Told]:
+    def ask(self, case: Case, shown: Shown) -> tuple[Reply, Told]:
         """Ask about what is shown, in a new conversation: the whole reply, and the part of it that is judged."""
         self._case = case
         data = png(shown.picture)
         if self._true_experts:
             sha256 = self._agent.store.decode(data).sha256
             self._truths[f"pic_{sha256[:12]}"] = (shown.scene, shown.boxes, shown.masks)
-        self._agent.settings = self._agent.settings.model_copy(update={"look": look})
         reply = self._agent.chat(user=USER).send(case.requests[-1], [data])
         cutouts = tuple(
             np.asarray(self._agent.store.open(made.id, USER, alpha=True).convert("RGBA"))
@@ -172,11 +150,9 @@ class Bench:
         assert self._case is not None  # set by `ask`
         return gold_turn(Ask(self._case.intent, "img_1", self._case.noun), messages)
 
-    def _judged(
-        self, case: Case, shown: Shown, truth: Shown, look: Look, errors: list[str]
-    ) -> tuple[Verdict, Reply | None]:
+    def _judged(self, case: Case, shown: Shown, truth: Shown, errors: list[str]) -> tuple[Verdict, Reply | None]:
         try:
-            reply, told = self.ask(case, shown, look)
+            reply, told = self.ask(case, shown)
         except Exception as error:  # a fault in one turn must not cost the other 1,499 cases; the report counts it
             errors.append(f"{type(error).__name__}: {error}"[:500])
             return Verdict(False, errors[-1]), None

@@ -39,7 +39,7 @@ def run(cases: int, profile: str = "bundled") -> dict[str, Any]:
     Raises:
         UserError: the profile has no captioner, or its files are missing.
     """
-    from ..tools.experts.weights import resolve
+    from ..tools.weights import resolve
     from ..training.captioner.measure import measure
 
     spec = load_profile(profile).spec(ROLE)

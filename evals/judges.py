@@ -19,7 +19,7 @@ from ..scenes.language.phrases import parse_phrase
 from ..scenes.scene import Scene
 from ..scenes.space import PLACE_MARGIN, PLACE_NAMES, place_of
 from ..tools.contracts import Tool
-from ..tools.geometry import box_iou, box_text
+from ..tools.shared.geometry import box_iou, box_text
 from .cases.agent import Truth
 from .cutouts import best_overlap
 

@@ -17,9 +17,9 @@ from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..settings import load_profile
 from ..tools.contracts import View
-from ..tools.experts.clip import Clip
-from ..tools.experts.embedder import view_of_image
-from ..tools.look import KNOWN_FROM
+from ..tools.embedder import view_of_image
+from ..tools.experts.clip.expert import Clip
+from ..tools.look import IN_DOMAIN
 from ..tools.requests import Likeness
 from .agent import wilson
 
@@ -95,7 +95,7 @@ def known(clip: Clip, images: Sequence[Image.Image]) -> list[bool]:
     for at in range(0, len(images), AT_ONCE):
         views: list[View] = [view_of_image(image) for image in images[at : at + AT_ONCE]]
         told += clip.predict([Likeness(view) for view in views])
-    return [one >= KNOWN_FROM for one in told if one is not None]
+    return [one >= IN_DOMAIN for one in told if one is not None]
 
 
 def _row(name: str, wrong: Sequence[bool]) -> dict[str, Any]:

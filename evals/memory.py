@@ -29,7 +29,7 @@ from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.scene import Scene, Thing
 from ..settings import Settings
-from ..tools.experts.embedder import view_of_image
+from ..tools.embedder import view_of_image
 from ..tools.requests import Classify
 from .agent import wilson
 from .variants import CHANGES, lookalikes

@@ -17,16 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ExpertFailed, UserError
 from ..scenes.sample import sample_scene
 from .cases.mixed import ANSWERS, CORE, LANGUAGE, WORDINGS, MixedCase, mixed_cases
 from .judges import Shown, Told, Verdict, judge
 from .workers import outcomes as side_by_side
+from .wrappers import Trusting, Varied, Without
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
-    from ..settings import Profile
     from ..tools.contracts import Experts
 
 ROLES = ("llava", "captioner", "reader")  # that write words, and are taken away
@@ -103,7 +102,7 @@ def judge_read(text: str, word: str) -> Verdict:
 
 
 def unquoted(quotation: str) -> str:
-    """The text of a quotation as `tools.quoting` writes it; of one that is none of JSON, what its marks enclose."""
+    """The text of a quotation as `shared.quoting` writes it; of one that is no JSON, what its marks enclose."""
     try:
         return str(json.loads(quotation)).strip()
     except ValueError:
@@ -111,28 +110,6 @@ def unquoted(quotation: str) -> str:
 
 
 # ---------------------------------------------------------------- one case
-
-
-class Without:
-    """Experts as a profile has them that names no models for some roles: whoever asks these is told so.
-
-    Args:
-        experts: who answer for the other roles.
-        profile: the whole profile.
-        roles: that are taken away.
-    """
-
-    def __init__(self, experts: Experts, profile: Profile, roles: Sequence[str] = ROLES) -> None:
-        kept = {role: spec for role, spec in profile.models.items() if role not in roles}
-        self._experts, self._profile = experts, profile.model_copy(update={"models": kept})
-
-    def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
-        """See `tools.contracts.Experts`."""
-        try:
-            self._profile.spec(role)
-        except UserError as error:
-            raise ExpertFailed(error.message, kind=error.kind) from error
-        return self._experts.ask(role, requests)
 
 
 class MixedBench:
@@ -154,10 +131,12 @@ class MixedBench:
     ) -> None:
         from ..agent.agent import Agent
         from ..settings import Settings
+        from ..tools.pool import ExpertPool
 
         self._home = home
         settings = Settings(home=home, profile=profile, threads=1, remember=False)
-        self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
+        self._experts = Varied(experts or ExpertPool(settings.chosen, settings.device, settings.threads))
+        self._agent = Agent(profile, controller=controller, settings=settings, experts=self._experts)
 
     def close(self) -> None:
         """Close the agent's databases."""
@@ -165,18 +144,16 @@ class MixedBench:
 
     def run(self, case: MixedCase) -> Answered:
         """Put a case to the agent three times. A turn that ends in an error of any kind is wrong; `error` tells it."""
-        from .bench import Trusting, blank, show
+        from .bench import blank, show
 
         shown = show(sample_scene(case.scene, "test"))
-        experts = self._agent.experts
         try:
             whole = self._answer(case, shown, shown)
-            self._agent.experts = Without(experts, self._agent.profile)
-            without = self._answer(case, shown, shown)
-            self._agent.experts = Trusting(experts)
-            unseen = self._answer(case, blank(shown), shown)
+            with self._experts.under(partial(Without, profile=self._agent.profile, roles=ROLES)):
+                without = self._answer(case, shown, shown)
+            with self._experts.under(Trusting):
+                unseen = self._answer(case, blank(shown), shown)
         finally:
-            self._agent.experts = experts
             for leftover in ("images", "masks", "evidence"):
                 shutil.rmtree(self._home / leftover, ignore_errors=True)
         told = {"kind": case.truth.kind, "value": case.truth.value, "things": list(case.truth.things)}

@@ -67,7 +67,7 @@ class ToolBench:
         from PIL import Image
 
         from ..scenes.sample import sample_scene
-        from ..tools.experts.embedder import view_of_image
+        from ..tools.embedder import view_of_image
         from ..training.controller.plans.plans import PLANS
         from .bench import follows, png, show
 

@@ -49,7 +49,7 @@ def run(cases: int, profile: str = "bundled", done: Callable[[int, int], None] |
     Raises:
         UserError: the profile has no LLaVA or no captioner, or files are missing.
     """
-    from ..tools.experts.weights import resolve
+    from ..tools.weights import resolve
     from ..training.llava.measure import measure
 
     spec = load_profile(profile).spec(ROLE)

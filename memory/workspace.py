@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ToolRetry
-from .ledger.chat_rows import RECALLED, ChatRows, number_in, unknown_chat
+from .ledger.chat_rows import ChatRows, number_in, unknown_chat
 from .ledger.ledger import now
 from .pictures.decode import Decoded, Source
 from .pictures.store import Kept, PictureStore
-from .records import Call, Lineage, Picture, Recorded, Region, ToolResult
+from .records import RECALLED, Call, Lineage, Picture, Recorded, Region, ToolResult
 
 HandleKind = Literal["picture", "region"]
 LISTED = 20  # handles that a message about an unknown one lists

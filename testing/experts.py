@@ -16,11 +16,10 @@ import numpy as np
 
 from ..errors import ExpertFailed
 from ..memory.records import Box
+from ..scenes.about import about
 from ..scenes.language.phrases import parse_phrase, phrase_true
 from ..scenes.scene import BACKDROPS, Scene, Thing
 from ..tools.contracts import View
-from ..tools.finding import MARGIN
-from ..tools.geometry import box_iou
 from ..tools.requests import (
     Answer,
     Classify,
@@ -35,6 +34,8 @@ from ..tools.requests import (
     Segment,
     Word,
 )
+from ..tools.shared.finding import MARGIN
+from ..tools.shared.geometry import box_iou
 from . import true_words as truth_words
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class TruthExperts:
             ExpertFailed: the picture shows no scene, or the request is none that `role` knows.
         """
         return [self._answer(role, request) for request in requests]
+
+    def about(self, role: str) -> dict[str, Any]:
+        """What a model of the drawn world declares of itself."""
+        return about(role)
 
     def _answer(self, role: str, request: Any) -> Any:
         match role, request:

@@ -18,7 +18,7 @@ from PIL import Image
 from ..errors import ToolRetry
 from ..memory.records import Lineage, Picture, PictureKind, Recalled, Recorded, Region, ToolResult
 from ..scenes.scene import Scene
-from ..tools.geometry import box_iou
+from ..tools.shared.geometry import box_iou
 from .experts import Truth
 
 Loader = Callable[[], Image.Image]

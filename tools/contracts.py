@@ -8,16 +8,19 @@ which writes them to the ledger in one transaction; only then is the observation
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from .. import prompts
 from ..memory.records import Box, MaskDraft, Picture, PictureDraft, Recalled, Recorded, Region, RegionDraft, ToolResult
 from ..settings import ModelSpec
 
@@ -41,12 +44,11 @@ __all__ = [
     "View",
     "VisualMemory",
     "Workspace",
+    "declared",
 ]
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
-
-FIRST_LOOK = 128  # px: how much of a whole picture the small models take in at one look
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,11 @@ class View:
     size: tuple[int, int]  # (width, height) of the whole picture
     box: Box  # xyxy pixels of the upright original; the whole picture when nothing was chosen
     load: Callable[[], Image.Image]  # opens the whole picture, RGB
-    detail: int | None = None  # px: the longer side to which the picture was shrunk before; None: never
 
     @property
     def key(self) -> str:
         """A name for caches: the same key always shows the same pixels."""
-        shrunk = "" if self.detail is None else f"@{self.detail}"
-        return f"{self.picture}{shrunk}:{','.join(f'{value:g}' for value in self.box)}"
+        return f"{self.picture}:{','.join(f'{value:g}' for value in self.box)}"
 
     @property
     def whole(self) -> bool:
@@ -83,6 +83,7 @@ class Expert(ABC, Generic[Request, Answer]):
     """A model behind one interface. The pool loads it at first use and holds its lock in `predict`."""
 
     role: ClassVar[str]  # what a profile calls it: "detector", "clip", "sam", ...
+    schemes: ClassVar[tuple[str, ...]] = ("zoo", "hf", "file")  # of the specs that it loads
 
     @classmethod
     @abstractmethod
@@ -92,6 +93,14 @@ class Expert(ABC, Generic[Request, Answer]):
         Raises:
             UserError: the spec names nothing that can be loaded (wrong hash, wrong format, missing).
         """
+
+    @classmethod
+    def missing(cls, spec: ModelSpec) -> str | None:
+        """What this machine lacks for `spec`, in a sentence that names the mend; None where nothing is missing.
+
+        Weight files are looked for by whoever asks; this is about programs and the like.
+        """
+        return None
 
     def connect(self, experts: Experts) -> None:
         """Called once after loading, with what the expert may ask in its turn; most ask nobody.
@@ -109,7 +118,11 @@ class Expert(ABC, Generic[Request, Answer]):
 
 
 class Experts(Protocol):
-    """What a tool asks: the pool in production, a scene's exact truth in tests and training."""
+    """What a tool asks: the pool in production, a scene's exact truth in tests and training.
+
+    Where there is an `about(role) -> Mapping[str, Any]` too, it gives what the model in a role declares of itself:
+    `config.json["saccade"]`, and the profile's `[options.ROLE]` over it (see `declared`).
+    """
 
     def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
         """The answers of the expert in `role`, one a request, in order.
@@ -118,6 +131,12 @@ class Experts(Protocol):
             ExpertFailed: the expert cannot be loaded or failed after a retry.
         """
         ...
+
+
+def declared(experts: Experts, role: str) -> Mapping[str, Any]:
+    """What the model in a role declares of itself; {} where the experts cannot tell."""
+    about = getattr(experts, "about", None)
+    return {} if about is None else about(role)
 
 
 class Workspace(Protocol):
@@ -215,18 +234,22 @@ class ToolContext:
 
     workspace: Workspace
     experts: Experts
-    look_again: bool = True  # False: regions are cut from the first, small look (for measuring its worth)
     memory: VisualMemory | None = None
     talk: Talk = Talk()
 
-    def view(self, handle: str, margin: float = 0.0) -> View:
-        """What `img_N` or `reg_N` shows; a region's box is widened by `margin` of its longer side."""
+    def place(self, handle: str) -> tuple[Picture, Box]:
+        """The picture that `img_N` is or `reg_N` is of, and the box in it. Raises ToolRetry for an unknown handle."""
         if not handle.startswith("reg_"):
             picture = self.workspace.picture(handle)
-            return self.view_of(picture, (0, 0, *picture.size))
+            return picture, (0, 0, *picture.size)
         region = self.workspace.region(handle)
         assert region.image is not None  # a region found by its handle belongs to a picture with one
-        return self.view_of(self.workspace.picture(region.image), region.box, margin)
+        return self.workspace.picture(region.image), region.box
+
+    def view(self, handle: str, margin: float = 0.0) -> View:
+        """What `img_N` or `reg_N` shows; a region's box is widened by `margin` of its longer side."""
+        picture, box = self.place(handle)
+        return self.view_of(picture, box, margin if handle.startswith("reg_") else 0.0)
 
     def view_of(self, picture: Picture, box: Box, margin: float = 0.0) -> View:
         """A view of a box (xyxy pixels) of a picture, widened by `margin` and clipped to the picture."""
@@ -238,27 +261,40 @@ class ToolContext:
             min(float(picture.width), x1 + extra),
             min(float(picture.height), y1 + extra),
         )
-        detail = None if self.look_again else FIRST_LOOK
-        return View(picture.id, picture.size, clipped, lambda: self._look(picture.id), detail)
+        return View(picture.id, picture.size, clipped, lambda: self.workspace.open(picture.id))
 
-    def _look(self, picture: str) -> Image.Image:
-        image = self.workspace.open(picture)
-        if self.look_again:
-            return image
-        small = image.copy()
-        small.thumbnail((FIRST_LOOK, FIRST_LOOK))
-        return small.resize(image.size)
+    def about(self, role: str) -> Mapping[str, Any]:
+        """See `declared`."""
+        return declared(self.experts, role)
 
 
 A = TypeVar("A", bound=ToolArguments)
 
 
 class Tool(ABC, Generic[A]):
-    """One thing that the controller can do. Its description is `prompts/tools/<name>.md`."""
+    """One thing that the controller can do.
+
+    Its description, which the controller reads, ends with an example of its arguments (`Example: {...}`), and is the
+    attribute `description`, or the file `<name>.md` beside the class's own file, or `prompts/tools/<name>.md`.
+    """
 
     name: ClassVar[str]
+    description: ClassVar[str] = ""
     Arguments: ClassVar[type[ToolArguments]]
     roles: ClassVar[tuple[str, ...]] = ()  # the experts it asks
+    rank: ClassVar[int] = 1000  # where a controller reads of it: the lower, the earlier
+    reads: ClassVar[bool] = False  # its regions are labelled with words out of the picture, which are data
+
+    def describe(self) -> str:
+        """What a controller reads of the tool; "" where nothing is said."""
+        if self.description:
+            return self.description.strip()
+        file = getattr(sys.modules.get(type(self).__module__), "__file__", None)
+        beside = None if file is None else Path(file).with_name(f"{self.name}.md")
+        if beside is not None and beside.is_file():
+            return beside.read_text("utf-8").strip()
+        told = f"tools/{self.name}"
+        return prompts.load(told) if told in prompts.names() else ""
 
     @abstractmethod
     def run(self, arguments: A, context: ToolContext) -> ToolResult:

@@ -1,65 +1,72 @@
-"""Refuse pictures that the loaded models do not know, instead of making things up about them."""
+"""A handle resolved once: what it shows, of which picture, and whether the models know such pictures at all."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import ExpertFailed
 from ..memory.records import Picture
-from .contracts import Experts, ToolContext, View
+from .contracts import Experts, ToolContext, View, declared
 from .requests import Likeness
 
-KNOWN_FROM = 0.5
+IN_DOMAIN = 0.5  # the likeness from which a model is taken to know a kind of picture
+DOMAIN = "the pictures that the models of this profile were trained on"
 
 
-def require_known(view: View, experts: Experts, handle: str, judge: str = "clip") -> None:
-    """Ask CLIP whether the picture is of the kind that it was trained on.
+@dataclass(frozen=True)
+class Look:
+    """What a handle names. A tool resolves it once and hands it on."""
 
-    The *whole* picture is judged, whatever part of it the view shows: a small crop tells little.
-    Models without such a calibration (published checkpoints) answer None and are trusted.
+    handle: str
+    view: View
+    picture: Picture  # that the view is of
+    origin: Picture  # that this one was cropped from, through crops of crops; itself where it was given
+
+
+def look(context: ToolContext, handle: str, margin: float = 0.0, *, judge: str = "clip") -> Look:
+    """Resolve `img_N` or `reg_N`, once the models are known to know such pictures.
+
+    The *whole* picture is judged, and of a crop or a cut-out the picture that it was made from: a small part tells
+    little. Models without a calibration of what they know (published checkpoints) are trusted.
 
     Args:
-        view: any view of the picture.
-        experts: who to ask.
-        handle: the picture's handle, for the message.
-        judge: the role that is asked; a reader of real documents trusts itself with every picture.
-
-    Raises:
-        ExpertFailed: the picture is unlike the drawn world of the bundled models.
-    """
-    whole = replace(view, box=(0, 0, *view.size))
-    likeness = experts.ask(judge, [Likeness(whole)])[0]
-    if likeness is not None and likeness < KNOWN_FROM:
-        raise ExpertFailed(
-            f"{handle} is unlike the drawn pictures that the bundled models know, so what they say about it would "
-            f"be made up. For photographs, run `saccade models fetch gpu` once and ask again with `--profile gpu`.",
-            kind="unfamiliar_picture",
-        )
-
-
-def look(context: ToolContext, handle: str, margin: float = 0.0, *, judge: str = "clip") -> tuple[View, Picture]:
-    """The view of `img_N` or `reg_N` and the picture it is of, once the models are known to know it.
-
-    A crop or a cut-out is judged by the picture that it was made from.
+        context: where the pictures are and who to ask.
+        handle: what to look at.
+        margin: how much wider than a region's box the view is, as a share of the box's longer side.
+        judge: the role whose model says whether it knows such pictures.
 
     Raises:
         ToolRetry: no such handle.
-        ExpertFailed: see `require_known`.
+        ExpertFailed: the picture is unlike all that the models know (kind "unfamiliar_picture"), or the judge failed.
     """
     view = context.view(handle, margin)
-    picture = _picture_of(context, handle)
+    picture, _ = context.place(handle)
     origin = _origin(context, picture)
     assert origin.handle is not None  # it was found by its handle
     require_known(context.view(origin.handle), context.experts, origin.handle, judge)
-    return view, picture
+    return Look(handle, view, picture, origin)
 
 
-def _picture_of(context: ToolContext, handle: str) -> Picture:
-    if not handle.startswith("reg_"):
-        return context.workspace.picture(handle)
-    image = context.workspace.region(handle).image
-    assert image is not None  # a region found by its handle belongs to a picture with one
-    return context.workspace.picture(image)
+def require_known(view: View, experts: Experts, name: str, judge: str = "clip") -> None:
+    """Refuse a picture that the models do not know, instead of making things up about it.
+
+    Args:
+        view: any view of the picture; the whole of it is judged.
+        experts: who to ask.
+        name: what the picture is called in the message: its handle, or its file.
+        judge: the role that is asked.
+
+    Raises:
+        ExpertFailed: the picture is unlike all that the models know (kind "unfamiliar_picture"), or the judge failed.
+    """
+    likeness = experts.ask(judge, [Likeness(replace(view, box=(0, 0, *view.size)))])[0]
+    if likeness is not None and likeness < IN_DOMAIN:
+        domain = declared(experts, "clip").get("domain", DOMAIN)
+        raise ExpertFailed(
+            f"{name} is unlike {domain}, so what they say about it would be made up. For photographs, run "
+            f"`saccade models fetch gpu` once and ask again with `--profile gpu`.",
+            kind="unfamiliar_picture",
+        )
 
 
 def _origin(context: ToolContext, picture: Picture) -> Picture:

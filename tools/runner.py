@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from ..errors import ExpertFailed, ToolRetry, suggest
+from ..memory.records import LABELS_READ
 from .contracts import Experts, Recorded, Talk, Tool, ToolArguments, ToolContext, ToolResult, VisualMemory, Workspace
 
 SHOWN = 30  # how many handles a message lists
@@ -65,12 +66,11 @@ class ToolRunner:
         workspace: Ledger,
         experts: Experts,
         *,
-        look_again: bool = True,
         memory: VisualMemory | None = None,
     ) -> None:
         self.tools = dict(tools)
         self.workspace = workspace
-        self.context = ToolContext(workspace, experts, look_again, memory)
+        self.context = ToolContext(workspace, experts, memory)
 
     def run(
         self, call_id: str, name: str, arguments: dict[str, Any], turn: int, talk: Talk | None = None
@@ -103,6 +103,8 @@ class ToolRunner:
             checked = check_arguments(tool, kept, self.workspace.handles())
             kept = checked.model_dump(mode="json", exclude_unset=True)
             result = tool.run(checked, context)
+            if tool.reads:
+                result = replace(result, facts=result.facts | {LABELS_READ: True})
             observe = partial(tool.observe, checked)
         except (ToolRetry, ExpertFailed) as error:
             ok, result, observe = False, ToolResult(facts={FAILED: error.kind}), partial(_words, error.message)

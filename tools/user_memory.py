@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..memory.workspace import LedgerWorkspace
 
 MORE = 5  # hits that are asked for beyond k, in place of those that are the picture itself
-READERS = frozenset({"read_text"})  # tools whose labels are words out of a picture
 
 
 class UserMemory:
@@ -25,12 +24,20 @@ class UserMemory:
         memory: gives the memory of the home folder; asked for at the first use.
         workspace: the conversation.
         experts: who embeds what a view shows.
+        readers: the tools whose regions are labelled with words out of pictures, which are data.
     """
 
-    def __init__(self, memory: Callable[[], Memory], workspace: LedgerWorkspace, experts: Experts) -> None:
+    def __init__(
+        self,
+        memory: Callable[[], Memory],
+        workspace: LedgerWorkspace,
+        experts: Experts,
+        readers: Collection[str] = (),
+    ) -> None:
         self._memory = memory
         self._workspace = workspace
         self._experts = experts
+        self._readers = readers
 
     def recall(
         self, words: str | None, view: View | None, *, k: int, since: datetime | None, kind: str
@@ -50,7 +57,7 @@ class UserMemory:
                 for id in hit.also:
                     found.setdefault(id, self._copy(id, hit))
             else:
-                found.setdefault(hit.id, _recalled(hit))
+                found.setdefault(hit.id, self._recalled(hit))
         return list(found.values())[:k]
 
     def remember(self, handle: str, note: str | None) -> None:
@@ -75,7 +82,6 @@ class UserMemory:
         picture = self._workspace.store.get(id, self._workspace.owner)
         return Recalled(id, like.score, picture.created, picture.source)
 
-
-def _recalled(hit: Hit) -> Recalled:
-    quoted = hit.kind == "region" and hit.lineage.tool in READERS
-    return Recalled(hit.id, hit.score, hit.seen, hit.source, quoted)
+    def _recalled(self, hit: Hit) -> Recalled:
+        quoted = hit.kind == "region" and hit.lineage.tool in self._readers
+        return Recalled(hit.id, hit.score, hit.seen, hit.source, quoted)

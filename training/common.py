@@ -29,7 +29,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ..errors import UserError, suggest
-from ..tools.experts.weights import sha256
+from ..tools.weights import sha256
 
 T = TypeVar("T")
 Tensors = list[torch.Tensor] | tuple[torch.Tensor, ...]

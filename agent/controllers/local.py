@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -19,14 +20,16 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from ...errors import UserError
 from ...prompts.calls import CLOSE, OPEN, parse_assistant
-from ...settings import ModelSpec
-from ...tools.experts.repetition import goes_round
+from ...settings import ControllerSettings, ModelSpec
+from ...tools.shared.repetition import goes_round
+from ...tools.weights import declared_by, resolve
 from ..messages import call_ids
 from .grammar import GrammarCache
+from .traits import Traits
 from .transcript import for_template, shorten
 from .verbatim import Verbatim
 
@@ -38,7 +41,7 @@ class LocalChatModel(BaseChatModel):
         spec: `zoo:NAME`, `hf:OWNER/NAME` (from the local cache) or `file:FOLDER`.
         device: "cpu", "cuda", "cuda:1" or "auto".
         threads: CPU threads while it decodes; small models are fastest with one.
-        max_text: how many characters a thought or an answer may have.
+        max_text: how many characters a thought or an answer may have; None takes what the model declares.
         max_tokens: how many tokens one answer may have; a call that is cut off by it is not made.
         max_context: prompt tokens; None takes what the model was made for.
 
@@ -50,9 +53,10 @@ class LocalChatModel(BaseChatModel):
     spec: str
     device: str = "auto"
     threads: int = 1
-    max_text: int = 400
+    max_text: int | None = None
     max_tokens: int = 1024
     max_context: int | None = None
+    options: dict[str, Any] = Field(default_factory=dict)  # what the profile says of it, over its own traits
 
     _loaded: _Loaded | None = PrivateAttr(default=None)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
@@ -64,6 +68,12 @@ class LocalChatModel(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {"spec": self.spec}
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What the model declares that it needs, in its `config.json` under "saccade"; the grammar takes handles."""
+        declared = declared_by(ModelSpec.parse(self.spec))
+        return Traits.model_validate(declared | {"handles": True} | self.options)
 
     @property
     def ready(self) -> bool:
@@ -174,12 +184,20 @@ class LocalChatModel(BaseChatModel):
         with self._lock:
             loaded = self._load()
             prompt = loaded.prompt(messages, list(tools), self._limit(loaded))
-            verbatim = Verbatim.of(messages) if loaded.verbatim else None
-            matcher = loaded.grammars.matcher(tools, handles, self.max_text, verbatim)
+            verbatim = Verbatim.of(messages) if self.traits.verbatim else None
+            matcher = loaded.grammars.matcher(tools, handles, self.max_text or self.traits.max_text, verbatim)
             most = min(self.max_tokens, (self.max_context or loaded.context) - len(prompt))
             for piece in loaded.decode(prompt, matcher, most, stop or []):
                 check()  # between two tokens, so that whoever stops a turn need not wait for the rest of it
                 yield piece
+
+
+def load(spec: ModelSpec, settings: ControllerSettings) -> LocalChatModel:
+    """The chat model of local weights. Raises UserError where they are missing, before anything is written."""
+    resolve(spec)
+    return LocalChatModel(
+        spec=str(spec), device=settings.device, threads=settings.threads, options=dict(settings.options)
+    )
 
 
 class _Loaded:
@@ -193,8 +211,6 @@ class _Loaded:
         self.device = device
         self.context: int = getattr(model.config, "max_position_embeddings", None) or 4096
         self.vocabulary: int = model.config.vocab_size
-        ours: dict[str, Any] = getattr(model.config, "saccade", None) or {}
-        self.verbatim = bool(ours.get("verbatim"))  # it was taught to repeat others only to the letter
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.ends = list(dict.fromkeys(end for end in [tokenizer.eos_token_id, *ends] if end is not None))
@@ -212,7 +228,7 @@ class _Loaded:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        from ...tools.experts.weights import quiet_transformers, resolve
+        from ...tools.weights import quiet_transformers
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,7 +1,7 @@
 """A controller that plays back a script: for the tests of this project and for users' own.
 
 >>> from saccade import Agent
->>> from saccade.agent.controllers.scripted import ScriptedController, call, calls
+>>> from saccade.testing import ScriptedController, call, calls
 >>> controller = ScriptedController([
 ...     call("find_objects", image="img_1", phrase="red cube"),
 ...     "There are 2 red cubes: reg_1, reg_2.",
@@ -34,6 +34,7 @@ from langchain_core.runnables import Runnable
 from pydantic import Field, PrivateAttr
 
 from ...errors import UserError
+from ...settings import ControllerSettings, ModelSpec
 from ..messages import call_ids
 
 
@@ -184,6 +185,11 @@ class ScriptedController(BaseChatModel):
             yield chunk
         last = AIMessageChunk(content="", tool_calls=message.tool_calls, chunk_position="last")
         yield ChatGenerationChunk(message=last)
+
+
+def load(spec: ModelSpec, settings: ControllerSettings) -> ScriptedController:
+    """The controller `script:FILE.json`. Raises UserError as `read_script` does."""
+    return ScriptedController.from_file(spec.name)
 
 
 def _name(tool: Any) -> str:

@@ -15,7 +15,18 @@ import numpy as np
 
 from ...errors import UserError
 from ..pictures.store import Kept, PictureStore, lineage_of, lineage_text
-from ..records import Lineage, MaskDraft, Picture, PictureDraft, PictureKind, Recalled, Recorded, Region, RegionDraft
+from ..records import (
+    RECALLED,
+    Lineage,
+    MaskDraft,
+    Picture,
+    PictureDraft,
+    PictureKind,
+    Recalled,
+    Recorded,
+    Region,
+    RegionDraft,
+)
 from .ledger import now
 
 _PICTURES = (
@@ -28,9 +39,6 @@ _REGIONS = (
     "JOIN chat_pictures i ON i.chat = r.chat AND i.picture = r.picture "
     "JOIN calls c ON c.chat = r.chat AND c.id = r.call WHERE r.chat = ?"
 )
-
-
-RECALLED = "recalled"  # the fact that lists the handles of what a call brought back from memory
 
 
 class ChatRows:

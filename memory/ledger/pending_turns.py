@@ -10,12 +10,11 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ..records import Box
+from ..records import CAPTIONS, LABELS_READ, RECALLED, Box
 from .ledger import Ledger
 
 SAME_BOX = 0.9  # regions of one picture that overlap by more (IoU) are one thing under two labels
 RUNNING = timedelta(hours=1)  # how long the last turn of a conversation may still be running in another process
-SEARCH = "search_memory"  # its regions were remembered before
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,10 @@ def met(ledger: Ledger, turn: Waiting) -> Met:
     rows = ledger.read("SELECT picture FROM chat_pictures WHERE chat = ? AND turn = ? ORDER BY number", of_turn)
     found.items += [row["picture"] for row in rows]
     regions = ledger.read(
-        "SELECT r.*, c.tool FROM regions r JOIN calls c ON c.chat = r.chat AND c.id = r.call "
-        "WHERE r.chat = ? AND c.turn = ? AND c.tool <> ? ORDER BY r.number",
-        (*of_turn, SEARCH),
+        f"SELECT r.*, json_extract(c.facts, '$.{LABELS_READ}') AS read FROM regions r "
+        "JOIN calls c ON c.chat = r.chat AND c.id = r.call WHERE r.chat = ? AND c.turn = ? "
+        f"AND json_extract(c.facts, '$.{RECALLED}') IS NULL ORDER BY r.number",
+        of_turn,  # what was recalled was remembered before
     )
     known: dict[str, list[tuple[str, Box, str]]] = {}  # by picture: (id, box, label)
     for row in regions:
@@ -68,9 +68,9 @@ def met(ledger: Ledger, turn: Waiting) -> Met:
         if same is None:
             known[picture].append((item, box, row["label"]))
             found.items.append(item)
-        elif same[2] != row["label"] and row["tool"] != "read_text":
+        elif same[2] != row["label"] and not row["read"]:
             found.tags.setdefault(same[0], []).append(row["label"])
-    for picture in dict.fromkeys(row["picture"] for row in regions if row["tool"] == "read_text"):
+    for picture in dict.fromkeys(row["picture"] for row in regions if row["read"]):
         found.words[picture] = _words_of(ledger, turn.owner, picture)
     _captions(ledger, turn, found)
     return found
@@ -113,28 +113,26 @@ def _words_of(ledger: Ledger, owner: str, picture: str) -> str:
     rows = ledger.read(
         "SELECT DISTINCT r.label FROM regions r JOIN chats h ON h.id = r.chat "
         "JOIN calls c ON c.chat = r.chat AND c.id = r.call "
-        "WHERE h.owner = ? AND r.picture = ? AND c.tool = 'read_text'",
+        f"WHERE h.owner = ? AND r.picture = ? AND json_extract(c.facts, '$.{LABELS_READ}')",
         (owner, picture),
     )
     return " ".join(row["label"] for row in rows)
 
 
 def _captions(ledger: Ledger, turn: Waiting, found: Met) -> None:
-    """Captions of this turn: the last one of each picture or region; a detailed one goes before a short one."""
+    """Captions of this turn: the last one of each picture or region; a full one goes before a short one."""
     rows = ledger.read(
-        "SELECT arguments, facts FROM calls WHERE chat = ? AND turn = ? AND tool = 'describe_image' AND ok = 1 "
-        "ORDER BY rowid",
+        f"SELECT json_extract(facts, '$.{CAPTIONS}') AS captions FROM calls WHERE chat = ? AND turn = ? AND ok = 1 "
+        f"AND json_extract(facts, '$.{CAPTIONS}') IS NOT NULL ORDER BY rowid",
         (turn.chat, turn.turn),
     )
-    detailed: set[str] = set()
-    for row in rows:
-        arguments, text = json.loads(row["arguments"]), json.loads(row["facts"]).get("text")
-        item = _id_of(ledger, turn.chat, arguments.get("image", ""))
-        full = arguments.get("detail") == "detailed"
-        if item is not None and text and (full or item not in detailed):
-            found.captions[item] = text
-            if full:
-                detailed.add(item)
+    full: set[str] = set()
+    for caption in (one for row in rows for one in json.loads(row["captions"])):
+        item = _id_of(ledger, turn.chat, caption["of"])
+        if item is not None and caption["text"] and (caption["full"] or item not in full):
+            found.captions[item] = caption["text"]
+            if caption["full"]:
+                full.add(item)
 
 
 def _id_of(ledger: Ledger, chat: str, handle: str) -> str | None:

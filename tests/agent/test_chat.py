@@ -72,7 +72,7 @@ def agents(tmp_path):
 
 
 def messages_of(agent, chat):
-    return agent.graph.get_state({"configurable": {"thread_id": chat.id}}).values["messages"]
+    return agent.runtime.controller.graph.get_state({"configurable": {"thread_id": chat.id}}).values["messages"]
 
 
 def test_a_question_is_answered_with_its_evidence(agents):

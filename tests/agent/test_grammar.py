@@ -16,7 +16,7 @@ from saccade.prompts.calls import CLOSE, OPEN, render_assistant
 from saccade.tools.registry import all_tools
 
 HANDLES = ["img_1", "img_2", "reg_1", "reg_12"]
-TOOLS = tool_schemas(all_tools(), lambda name: name, keep_handles=True)
+TOOLS = tool_schemas(all_tools(), keep_handles=True)
 
 
 def tokenizer(kind):

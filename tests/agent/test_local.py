@@ -24,9 +24,10 @@ from saccade.agent.controllers.transcript import for_template, shorten
 from saccade.agent.loop import tool_schemas
 from saccade.errors import ExpertFailed, UserError
 from saccade.prompts.calls import CLOSE, OPEN
+from saccade.settings import ControllerSettings
 from saccade.tools.registry import all_tools
 
-TOOLS = tool_schemas(all_tools(), lambda name: name, keep_handles=True)
+TOOLS = tool_schemas(all_tools(), keep_handles=True)
 HANDLES = ["img_1", "reg_1", "reg_2"]
 OWN = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% for c in m.tool_calls or [] %}\n<tool_call>\n"
@@ -307,7 +308,7 @@ def test_an_agent_runs_on_it_and_its_handles_are_the_conversations(spec, tmp_pat
 
 
 def test_loading_is_late_and_its_faults_are_told(spec, tmp_path):
-    model = load_controller(spec, "cpu")
+    model = load_controller(spec, ControllerSettings("cpu"))
     assert not model.ready
     model.load()
     assert model.ready

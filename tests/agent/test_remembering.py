@@ -18,7 +18,7 @@ from saccade.errors import ExpertFailed
 from saccade.memory.ledger.pending_turns import waiting
 from saccade.memory.pictures.decode import decode
 from saccade.memory.query import Query
-from saccade.memory.records import RegionDraft, ToolResult
+from saccade.memory.records import LABELS_READ, RegionDraft, ToolResult
 from saccade.memory.workspace import LedgerWorkspace
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
@@ -191,7 +191,10 @@ def test_words_that_were_read_are_found_with_their_picture(agents):
     _, (given,) = workspace.begin_turn([RENDERED.image], remember=True)
     drafts = [RegionDraft(given.id, (10, 10, 60, 30), word, 0.9) for word in ("KITE", "BOX")]
     drafts[1] = RegionDraft(given.id, (100, 10, 160, 30), "BOX", 0.9)
-    workspace.record("r", "read_text", {"image": "img_1"}, ToolResult(drafts), lambda _: "", turn=1)
+    found = ToolResult(drafts, facts={LABELS_READ: True})
+    workspace.record("r", "read_text", {"image": "img_1"}, found, lambda _: "", turn=1)
+        "r", "read_text", {"image": "img_1"}, ToolResult(drafts, facts={LABELS_READ: True}), lambda _: "", turn=1
+    )
     agent.remembering.catch_up("ann")
     (hit,) = agent.memory.recall("ann", Query(words="kite box", kind="picture"))
     assert (hit.id, hit.words) == (PICTURE, "KITE BOX")

@@ -85,7 +85,7 @@ def run_and_kill(home, chat, after):
 
 
 def messages_of(agent, chat):
-    return agent.graph.get_state({"configurable": {"thread_id": chat.id}}).values.get("messages", [])
+    return agent.runtime.controller.graph.get_state({"configurable": {"thread_id": chat.id}}).values.get("messages", [])
 
 
 def assert_whole(messages):
@@ -234,7 +234,7 @@ def test_from_every_state_that_a_crash_can_leave_the_conversation_goes_on(tmp_pa
     with Agent(controller=ScriptedController(script), home=home) as agent:
         chat = agent.chat(user="ann")
         saver = agent.chats.checkpointer()
-        agent.graph  # noqa: B018  (made before the checkpointer is watched)
+        agent.runtime.controller.graph  # noqa: B018  (made before the checkpointer is watched)
 
         def watched(write):
             def leave(*arguments, **named):

@@ -38,7 +38,7 @@ def agents(tmp_path):
 
 
 def messages_of(agent, chat):
-    return agent.graph.get_state({"configurable": {"thread_id": chat.id}}).values["messages"]
+    return agent.runtime.controller.graph.get_state({"configurable": {"thread_id": chat.id}}).values["messages"]
 
 
 def assert_every_call_is_answered(messages):

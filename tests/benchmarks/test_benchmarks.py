@@ -9,7 +9,7 @@ from saccade.benchmarks import agent_overhead, memory, sam_prompts
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ModelSpec
-from saccade.tools.experts.sam.sam import Sam
+from saccade.tools.experts.sam.expert import Sam
 
 
 def test_checkpoints_do_not_grow_with_the_picture(tmp_path):

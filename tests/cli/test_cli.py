@@ -123,7 +123,7 @@ def test_bad_arguments_exit_with_2_and_quote_the_value(arguments, kind, quoted, 
 
 def test_a_zoo_file_with_a_wrong_hash_is_refused(tmp_path, home, capsys, monkeypatch):
     from saccade import settings
-    from saccade.tools.experts import weights
+    from saccade.tools import weights
 
     zoo = tmp_path / "zoo"
     (zoo / "clip").mkdir(parents=True)

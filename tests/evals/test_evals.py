@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from langchain_core.messages import ToolMessage
+from PIL import Image
 
 from saccade.agent.controllers.scripted import Call, ScriptedController
 from saccade.agent.messages import split_request, turn_start
@@ -18,11 +19,12 @@ from saccade.evals import agent as suite
 from saccade.evals import workers
 from saccade.evals.bench import Bench, Outcome, blank, gold_turn, show
 from saccade.evals.suites import run_suite, write_card
+from saccade.evals.wrappers import OneLook
 from saccade.scenes.language.phrases import VALUES
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ZOO
-from saccade.testing.experts import TruthExperts
-from saccade.tools.contracts import FIRST_LOOK
+from saccade.tools.contracts import View
+from saccade.tools.requests import Answer, Embed, Match
 from saccade.training.controller.plans.plans import FACET_LABELS
 from saccade.training.controller.plans.steps import seen
 
@@ -136,22 +138,24 @@ def test_a_turn_that_ends_in_an_error_is_a_wrong_answer_that_tells_it(tmp_path):
     assert len(suite.report([outcome])["errors"]) == 2
 
 
-def test_one_look_cuts_regions_from_the_first_small_look(tmp_path, monkeypatch):
-    details = []
-    answer = TruthExperts.ask
-    monkeypatch.setattr(
-        TruthExperts, "ask", lambda self, role, asked: details.append(asked[0].view.detail) or answer(self, role, asked)
-    )
-    bench = Bench(tmp_path, true_experts=True, gold_controller=True)
-    case = NUMBERED[0][0]
-    shown = show(sample_scene(case.scenes[0], "test"))
-    seen_by = {}
-    for look in ("once", "again"):
-        details.clear()
-        bench.ask(case, shown, look)
-        seen_by[look] = set(details)
-    bench.close()
-    assert seen_by == {"once": {FIRST_LOOK}, "again": {None}}
+def test_one_look_cuts_regions_from_the_first_small_look():
+    seen = []
+
+    class Looking:
+        def ask(self, role, requests):
+            seen.extend(requests)
+            return [None for _ in requests]
+
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8))
+    view = View("pic_1", (512, 512), (10, 10, 74, 74), lambda: picture)
+    OneLook(Looking()).ask("clip", [Match(view, ("cube",)), Answer((view, view), "Alike?"), Embed("cube")])
+    match, answer, words = seen
+    assert words == Embed("cube")
+    assert match.view.box == view.box
+    assert {one.key for one in (match.view, *answer.views)} == {match.view.key} != {view.key}
+    sharp, blurred = (np.asarray(one.pixels(), float) for one in (view, match.view))
+    assert sharp.shape == blurred.shape
+    assert np.abs(np.diff(sharp, axis=1)).mean() > np.abs(np.diff(blurred, axis=1)).mean()
 
 
 def test_several_processes_give_what_one_gives(tmp_path):
@@ -285,7 +289,7 @@ def test_a_missing_card_and_an_unknown_suite_are_told(tmp_path):
     ],
 )
 def test_only_the_models_that_are_measured_must_be_there(plan, controller, others, monkeypatch, tmp_path):
-    from saccade.tools.experts import weights
+    from saccade.tools import weights
 
     (tmp_path / "card.json").write_text('{"sha256": "12ab"}')
     monkeypatch.setattr(weights, "resolve", lambda spec: tmp_path)
@@ -333,7 +337,7 @@ def test_a_few_cases_with_the_bundled_models():
 
 
 def test_a_blank_picture_is_guessed_at_rather_than_refused():
-    from saccade.evals.bench import Trusting
+    from saccade.evals.wrappers import Trusting
     from saccade.tools.contracts import View
     from saccade.tools.requests import Detect, Likeness
 

@@ -4,7 +4,7 @@ from PIL import Image
 
 from saccade.evals import likeness
 from saccade.settings import ModelSpec
-from saccade.tools.experts.clip import Clip
+from saccade.tools.experts.clip.expert import Clip
 
 
 def test_drawn_pictures_are_known_and_photographs_are_not():

@@ -16,9 +16,10 @@ from saccade.evals.bench import blank, gold_turn, png, show
 from saccade.evals.cases.agent import Truth
 from saccade.evals.cases.mixed import ANSWERS, CORE, LANGUAGE, WORDINGS, boxes_of, mixed_cases, type_of
 from saccade.evals.judges import Shown, Told
-from saccade.evals.mixed import ROLES, MixedBench, Without, judge_mixed, report, unquoted
+from saccade.evals.mixed import ROLES, MixedBench, judge_mixed, report, unquoted
 from saccade.evals.suites import CASES, SUITES, run_suite
 from saccade.evals.tables import show_report
+from saccade.evals.wrappers import Without
 from saccade.memory.pictures.store import PictureStore
 from saccade.scenes.language.phrases import VALUES
 from saccade.scenes.language.programs import execute
@@ -27,7 +28,7 @@ from saccade.scenes.sample import sample_scene
 from saccade.scenes.splits import split_of, split_seed, words_of
 from saccade.settings import load_profile
 from saccade.testing.experts import TruthExperts
-from saccade.tools.experts.pool import ExpertPool
+from saccade.tools.pool import ExpertPool
 from saccade.tools.requests import Answer, Likeness, Said
 from saccade.training.controller.wording.families import HELD_OUT, families
 
@@ -265,7 +266,7 @@ def test_roles_are_taken_away_as_a_profile_without_them_has_it(role):
     with pytest.raises(ExpertFailed) as real:
         lesser.ask(role, asked)
     with pytest.raises(ExpertFailed) as ours:
-        Without(ExpertPool(profile, "cpu"), profile).ask(role, asked)
+        Without(ExpertPool(profile, "cpu"), profile, ROLES).ask(role, asked)
     assert (ours.value.message, ours.value.kind) == (real.value.message, real.value.kind)
 
 
@@ -274,7 +275,7 @@ def test_the_other_roles_answer_as_ever():
         def ask(self, role, requests):
             return [role for _ in requests]
 
-    assert Without(Echo(), load_profile("bundled")).ask("detector", [1, 2]) == ["detector", "detector"]
+    assert Without(Echo(), load_profile("bundled"), ROLES).ask("detector", [1, 2]) == ["detector", "detector"]
 
 
 def test_the_suite_is_known_and_runs_from_end_to_end(tmp_path):

@@ -14,7 +14,7 @@ from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ZOO, ModelSpec
 from saccade.tools.contracts import View
-from saccade.tools.experts.clip import Clip, square
+from saccade.tools.experts.clip.expert import Clip, square
 from saccade.tools.requests import Classify, Embed, Likeness, Match
 
 WORDS = ("a", "photo", "of", "red", "blue", "cube", "ball", "thing", ".")

@@ -12,11 +12,10 @@ from saccade.errors import ToolRetry
 from saccade.memory.pictures.store import PictureStore
 from saccade.memory.records import Recalled, RegionDraft, ToolResult
 from saccade.memory.workspace import LedgerWorkspace
-from saccade.prompts import load
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.testing.experts import TruthExperts
-from saccade.tools.registry import TOOL_MODULES, all_tools, expert_roles
+from saccade.tools.registry import all_tools, builtin_tools, expert_roles
 from saccade.tools.runner import ToolRunner, check_arguments
 
 TOOLS = all_tools()
@@ -58,7 +57,7 @@ def runner():
 
 def example(name):
     """The arguments of the example that ends a tool's description."""
-    return json.loads(re.findall(r"^Example: (\{.*\})$", load(f"tools/{name}"), re.MULTILINE)[-1])
+    return json.loads(re.findall(r"^Example: (\{.*\})$", TOOLS[name].describe(), re.MULTILINE)[-1])
 
 
 def schemas(schema):
@@ -82,14 +81,28 @@ def with_unknown_handles(value):
     return re.sub(r"^(img|reg)_\d+$", r"\1_99", value) if isinstance(value, str) else value
 
 
-def test_the_tools_are_those_that_the_design_names():
-    assert tuple(TOOLS) == TOOL_MODULES
+def test_the_tools_are_told_in_the_order_in_which_the_bundled_controller_learned_them():
+    assert tuple(builtin_tools()) == (
+        "find_objects",
+        "segment_objects",
+        "classify_image",
+        "crop_image",
+        "calculate",
+        "describe_image",
+        "answer_about_image",
+        "read_text",
+        "compare_images",
+        "inspect_image",
+        "search_memory",
+        "remember_image",
+        "forget_image",
+    )
 
 
 @pytest.mark.parametrize("name", TOOLS)
 class TestEveryTool:
     def test_has_a_short_description_with_an_example_that_fits(self, name):
-        text = load(f"tools/{name}")
+        text = TOOLS[name].describe()
         assert 40 < len(text) < 900
         TOOLS[name].Arguments.model_validate(example(name))
 

@@ -12,8 +12,8 @@ from PIL import Image
 from saccade.errors import UserError
 from saccade.settings import ZOO, ModelSpec
 from saccade.tools.contracts import View
-from saccade.tools.experts.detector import EVERYTHING, Detector
-from saccade.tools.experts.yolo import Yolo, build, letterbox
+from saccade.tools.experts.detector.expert import EVERYTHING, Detector
+from saccade.tools.experts.detector.yolo import Yolo, build, letterbox
 from saccade.tools.requests import Detect
 
 TINY_YOLO: dict[str, Any] = {

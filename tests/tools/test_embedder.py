@@ -14,10 +14,10 @@ from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ZOO, ModelSpec, Profile
 from saccade.tools.contracts import View
-from saccade.tools.experts.embedder import ClipEmbedder, trained_rule, view_of_image, weights_hash
-from saccade.tools.experts.pool import ExpertPool
-from saccade.tools.experts.weights import sha256
+from saccade.tools.embedder import ClipEmbedder, trained_rule, view_of_image, weights_hash
+from saccade.tools.pool import ExpertPool
 from saccade.tools.requests import Embed
+from saccade.tools.weights import sha256
 
 IMAGE = render(sample_scene(20_100, "test"), 256).image
 

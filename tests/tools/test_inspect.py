@@ -18,9 +18,9 @@ from saccade.memory.workspace import LedgerWorkspace
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.scenes.scene import COLORS
-from saccade.tools.inspection import inspect, inspection_text, perceptual_hash
 from saccade.tools.registry import all_tools
 from saccade.tools.runner import ToolRunner
+from saccade.tools.shared.inspection import inspect, inspection_text, perceptual_hash
 
 PHOTOS = ("astronaut", "coffee", "chelsea", "camera", "rocket")
 

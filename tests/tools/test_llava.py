@@ -19,11 +19,11 @@ from saccade.errors import ExpertFailed, ToolRetry, UserError
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ModelSpec, Profile
+from saccade.tools import weights
 from saccade.tools.contracts import View
-from saccade.tools.experts import weights
-from saccade.tools.experts.llava.llava import Llava
+from saccade.tools.experts.llava.expert import Llava
 from saccade.tools.experts.llava.prompt import MOST_CHARACTERS
-from saccade.tools.experts.pool import ExpertPool, PoolEvent
+from saccade.tools.pool import ExpertPool, PoolEvent
 from saccade.tools.requests import STATEMENT, Answer, Describe
 
 QUESTIONS = ("What is it?", "How many red things are there in the picture?", "x", "Is it a cube or a ball?")

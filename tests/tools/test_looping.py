@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saccade.tools.experts.repetition import goes_round
+from saccade.tools.shared.repetition import goes_round
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from saccade.memory.records import RegionDraft, ToolResult
 from saccade.memory.workspace import LedgerWorkspace
 from saccade.settings import Settings
 from saccade.tools.builtin.search_memory import begin_of
-from saccade.tools.consent import agrees
 from saccade.tools.contracts import Talk
-from saccade.tools.quoting import quoted
 from saccade.tools.registry import all_tools
 from saccade.tools.runner import ToolRunner
+from saccade.tools.shared.consent import agrees
+from saccade.tools.shared.quoting import quoted
 from saccade.tools.user_memory import UserMemory
 
 COLORS = {"red": (220, 30, 30), "green": (30, 170, 40), "blue": (30, 60, 220), "white": (255, 255, 255)}
@@ -80,9 +80,8 @@ class Conversation:
     def __init__(self, memory, number, owner="ann"):
         self.workspace = LedgerWorkspace(memory.store, f"chat_{number:012x}", owner)
         experts = ColorExperts()
-        self.runner = ToolRunner(
-            all_tools(), self.workspace, experts, memory=UserMemory(lambda: memory, self.workspace, experts)
-        )
+        asked = UserMemory(lambda: memory, self.workspace, experts, {"read_text"})
+        self.runner = ToolRunner(all_tools(), self.workspace, experts, memory=asked)
         self.calls = 0
         self.turn = 0
 

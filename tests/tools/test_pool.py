@@ -10,7 +10,7 @@ import pytest
 from saccade.errors import ExpertFailed, UserError
 from saccade.settings import Profile
 from saccade.tools.contracts import Expert
-from saccade.tools.experts.pool import ExpertPool
+from saccade.tools.pool import ExpertPool
 
 
 class OutOfMemoryError(RuntimeError):

@@ -13,7 +13,7 @@ from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.testing.experts import TruthExperts
 from saccade.tools.contracts import Tool, ToolArguments, ToolResult
-from saccade.tools.registry import all_tools, expert, expert_class, register
+from saccade.tools.registry import all_tools, expert_class
 from saccade.tools.runner import ToolRunner
 
 SCENE = sample_scene(5)
@@ -27,7 +27,7 @@ class Raising(Tool):
     name = "raising"
     Arguments = ToolArguments
 
-    def __init__(self, error):
+    def __init__(self, error=None):
         self.error = error
         self.runs = 0
 
@@ -151,15 +151,30 @@ def test_words_stay_data(runner, phrase):
     assert runner.run("call_2", "find_objects", {"image": "img_1"}, 1).recorded.regions
 
 
-def test_two_tools_of_one_name_are_refused():
-    assert register(TOOLS["calculate"].__class__) is TOOLS["calculate"].__class__
-    double = type("Double", (Raising,), {"name": "calculate", "__module__": __name__})
-    with pytest.raises(ValueError, match="two tools are named 'calculate'"):
-        register(double)
+def test_a_tool_with_the_name_of_another_is_refused():
+    double = type("Double", (Raising,), {"name": "calculate", "description": "Adds.", "__module__": __name__})
+    with pytest.raises(UserError, match=r"tool 'calculate' .*has the name of another, Calculate"):
+        all_tools([double])
 
 
-def test_two_experts_of_one_role_are_refused_and_unknown_roles_suggested():
-    with pytest.raises(ValueError, match="two experts for the role 'clip'"):
-        expert("clip", "other:Clip")
+def test_an_unknown_role_is_answered_with_the_nearest_and_a_scheme_with_those_that_serve():
     with pytest.raises(UserError, match="Did you mean 'detector'"):
         expert_class("detecter")
+    with pytest.raises(UserError, match=r"not named with 'zoo'\. Valid: roles, tesseract"):
+        expert_class("reader", "zoo")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("find_objects", r"neither a class of saccade\.Tool nor a LangChain tool"),
+        (type("Half", (Tool,), {"name": "half"}), r"Half .*lacks observe, run"),
+        (type("Loud", (Raising,), {"name": "LOUD", "description": "x"}), "its name must be lower-case"),
+        (type("Mute", (Raising,), {"name": "mute"}), r"mute .*it has no description"),
+        (type("Bare", (Raising,), {"name": "bare", "description": "x", "Arguments": dict}), r"bare .*ToolArguments"),
+    ],
+)
+def test_what_is_no_tool_is_refused_by_its_name(wrong, words):
+    with pytest.raises(UserError, match=words) as caught:
+        all_tools([wrong])
+    assert caught.value.kind == "bad_tool"

@@ -15,8 +15,8 @@ from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.settings import ZOO, ModelSpec
 from saccade.tools.contracts import View
+from saccade.tools.experts.sam.expert import KEEP, Sam
 from saccade.tools.experts.sam.model import SamConfig, build_sam, rename_published
-from saccade.tools.experts.sam.sam import KEEP, Sam
 from saccade.tools.requests import Segment
 
 TINY = SamConfig(

@@ -11,9 +11,9 @@ import torch
 from saccade.tools.contracts import View
 from saccade.tools.experts.sam import decoder as sam_decoder
 from saccade.tools.experts.sam.decoder import decode_boxes
+from saccade.tools.experts.sam.expert import Sam
 from saccade.tools.experts.sam.masks import enlarge
 from saccade.tools.experts.sam.model import SamConfig, build_sam
-from saccade.tools.experts.sam.sam import Sam
 from saccade.tools.requests import Segment
 
 # The image encoder plays no part in the decoder: one small block keeps these quick.

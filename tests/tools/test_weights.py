@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from saccade import settings
 from saccade.errors import UserError
 from saccade.settings import ModelSpec
-from saccade.tools.experts import weights
+from saccade.tools import weights
 
 
 @pytest.fixture

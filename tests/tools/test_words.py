@@ -20,10 +20,10 @@ from saccade.settings import ModelSpec
 from saccade.testing.experts import TruthExperts
 from saccade.tools.contracts import View
 from saccade.tools.experts.reader import Reader, Signs, Tesseract, reading_order, word_in
-from saccade.tools.quoting import quoted
 from saccade.tools.registry import all_tools
 from saccade.tools.requests import Answer, Describe, Likeness, Read, Said, Word
 from saccade.tools.runner import ToolRunner
+from saccade.tools.shared.quoting import quoted
 
 TOOLS = all_tools()
 
@@ -61,6 +61,9 @@ class Fixed:
 
     def __init__(self, experts, role=None, answer=None):
         self.experts, self.role, self.answer, self.asked = experts, role, answer, []
+
+    def about(self, role):
+        return self.experts.about(role)
 
     def ask(self, role, requests):
         self.asked += [(role, request) for request in requests]

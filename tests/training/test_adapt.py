@@ -17,9 +17,9 @@ from saccade.benchmarks.random_models import save_llava
 from saccade.errors import UserError
 from saccade.settings import ModelSpec
 from saccade.tools.contracts import View
-from saccade.tools.experts.llava.llava import Llava
+from saccade.tools.experts.llava.expert import Llava
 from saccade.tools.experts.llava.model import load_llava
-from saccade.tools.experts.pool import ExpertPool
+from saccade.tools.pool import ExpertPool
 from saccade.tools.requests import Answer, Describe, Detect, Likeness, Said
 from saccade.training.llava import adapt
 from saccade.training.llava.adapt import Lessons, Tuning, tune, wrap
@@ -244,9 +244,7 @@ def test_the_command_tunes_with_a_scripted_teacher(
 ) -> None:
     (images / "captions" / "mine.json").unlink()
     (tmp_path / "teacher.json").write_text(json.dumps([scripted("", "all red")] * 12))
-    monkeypatch.setattr(
-        "saccade.tools.experts.pool.ExpertPool.ask", lambda _, role, requests: Eyes().ask(role, requests)
-    )
+    monkeypatch.setattr("saccade.tools.pool.ExpertPool.ask", lambda _, role, requests: Eyes().ask(role, requests))
     monkeypatch.setattr(adapt.tune, "__kwdefaults__", adapt.tune.__kwdefaults__ | {"tuning": FAST})
     out = tmp_path / "out"
     code, text = run(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from saccade.errors import UserError
-from saccade.tools.experts.weights import load_state, verify
+from saccade.tools.weights import load_state, verify
 from saccade.training.common import Budget, Card, Run, batches, choose, draw_curve, install, write_zoo
 from saccade.training.recipes import RECIPES, recipe
 

@@ -8,11 +8,10 @@ from pydantic import Field
 
 from ...errors import ToolRetry
 from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..finding import MARGIN
 from ..look import look
-from ..quoting import quoted
-from ..registry import register
 from ..requests import Answer, Said
+from ..shared.finding import MARGIN
+from ..shared.quoting import quoted
 
 Sentence = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -24,11 +23,11 @@ class AnswerAboutImageArguments(ToolArguments):
     question: Annotated[Sentence, Field(json_schema_extra={"x-words": "question"})]
 
 
-@register
 class AnswerAboutImage(Tool[AnswerAboutImageArguments]):
     """An answer of the vision language model (LLaVA)."""
 
     name = "answer_about_image"
+    rank = 70
     Arguments = AnswerAboutImageArguments
     roles = ("llava", "clip")
 
@@ -41,7 +40,7 @@ class AnswerAboutImage(Tool[AnswerAboutImageArguments]):
         """
         question = sentence(arguments.question, "question", "What is left of the red cube?")
         different(arguments.images)
-        views = tuple(look(context, handle, MARGIN)[0] for handle in arguments.images)
+        views = tuple(look(context, handle, MARGIN).view for handle in arguments.images)
         said: Said = context.experts.ask("llava", [Answer(views, question)])[0]
         return ToolResult(facts={"text": said.text, "confidence": said.confidence})
 

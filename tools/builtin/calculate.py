@@ -13,7 +13,6 @@ from pydantic import Field
 
 from ...errors import ToolRetry
 from ..contracts import Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..registry import register
 
 Number = int | float
 
@@ -42,11 +41,11 @@ class CalculateArguments(ToolArguments):
     expression: Annotated[str, Field(min_length=1, max_length=80)]
 
 
-@register
 class Calculate(Tool[CalculateArguments]):
     """Plain arithmetic, bounded in length and in size of numbers."""
 
     name = "calculate"
+    rank = 50
     Arguments = CalculateArguments
 
     def run(self, arguments: CalculateArguments, context: ToolContext) -> ToolResult:

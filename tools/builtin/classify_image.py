@@ -7,10 +7,9 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from ..contracts import AnyHandle, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..finding import MARGIN, clean
 from ..look import look
-from ..registry import register
 from ..requests import Classify
+from ..shared.finding import MARGIN, clean
 
 BEST = 3  # how many labels the observation names
 
@@ -33,11 +32,11 @@ class ClassifyImageArguments(ToolArguments):
         return cleaned
 
 
-@register
 class ClassifyImage(Tool[ClassifyImageArguments]):
     """Which of some labels fits a picture or a region best (zero-shot, as in CLIP)."""
 
     name = "classify_image"
+    rank = 30
     Arguments = ClassifyImageArguments
     roles = ("clip",)
 
@@ -48,7 +47,7 @@ class ClassifyImage(Tool[ClassifyImageArguments]):
             ToolRetry: no such handle.
             ExpertFailed: CLIP failed, or does not know such pictures.
         """
-        view, _ = look(context, arguments.image, MARGIN)
+        view = look(context, arguments.image, MARGIN).view
         labels = tuple(clean(label) for label in arguments.labels)
         shares = context.experts.ask("clip", [Classify(view, labels)])[0]
         ranked = sorted(zip(labels, (float(share) for share in shares), strict=True), key=lambda pair: -pair[1])

@@ -11,13 +11,12 @@ import numpy as np
 from pydantic import Field
 
 from ...errors import ExpertFailed
-from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult, View
-from ..finding import MARGIN, find
-from ..look import look
-from ..naming import names_of
-from ..quoting import quoted
-from ..registry import register
+from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ..look import Look, look
 from ..requests import STATEMENT, Answer, Embed, Said
+from ..shared.finding import MARGIN, find
+from ..shared.naming import names_of
+from ..shared.quoting import quoted
 from .answer_about_image import Sentence, different, sentence
 
 SAYS = {"true": True, "yes": True, "right": True, "false": False, "no": False, "wrong": False}
@@ -30,11 +29,11 @@ class CompareImagesArguments(ToolArguments):
     statement: Annotated[Sentence, Field(json_schema_extra={"x-words": "any"})] | None = None
 
 
-@register
 class CompareImages(Tool[CompareImagesArguments]):
     """Whether a statement holds of several pictures (as in NLVR); or how alike they are and what differs."""
 
     name = "compare_images"
+    rank = 90
     Arguments = CompareImagesArguments
     roles = ("llava", "clip", "detector")
 
@@ -49,8 +48,8 @@ class CompareImages(Tool[CompareImagesArguments]):
         statement = arguments.statement
         if statement is not None:
             statement = sentence(statement, "statement", "there are more cubes in the first picture")
-        views = [look(context, handle, MARGIN)[0] for handle in arguments.images]
-        facts = _compare(context, arguments.images, views) if statement is None else _judge(context, views, statement)
+        looks = [look(context, handle, MARGIN) for handle in arguments.images]
+        facts = _compare(context, looks) if statement is None else _judge(context, looks, statement)
         return ToolResult(facts=facts)
 
     def observe(self, arguments: CompareImagesArguments, recorded: Recorded) -> str:
@@ -95,8 +94,10 @@ def _listed(names: Counter[str]) -> str:
     return ", ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items()) or "nothing"
 
 
-def _judge(context: ToolContext, views: Sequence[View], statement: str) -> dict[str, Any]:
-    said: Said = context.experts.ask("llava", [Answer(tuple(views), STATEMENT.format(statement))])[0]
+def _judge(context: ToolContext, looks: Sequence[Look], statement: str) -> dict[str, Any]:
+    said: Said = context.experts.ask("llava", [Answer(tuple(one.view for one in looks), STATEMENT.format(statement))])[
+        0
+    ]
     first = said.text.lower().replace(",", " ").replace(".", " ").split()
     verdict = SAYS.get(first[0]) if first else None
     if verdict is None:
@@ -108,8 +109,8 @@ def _judge(context: ToolContext, views: Sequence[View], statement: str) -> dict[
     return {"statement": statement, "true": verdict, "confidence": said.confidence}
 
 
-def _compare(context: ToolContext, handles: Sequence[str], views: Sequence[View]) -> dict[str, Any]:
-    vectors = context.experts.ask("clip", [Embed(view) for view in views])
+def _compare(context: ToolContext, looks: Sequence[Look]) -> dict[str, Any]:
+    vectors = context.experts.ask("clip", [Embed(one.view) for one in looks])
     likeness = [round(max(0.0, float(np.dot(one, other))), 4) for one, other in combinations(vectors, 2)]
-    found = [find(context, handle, order="leftmost") for handle in handles]
+    found = [find(context, one, order="leftmost") for one in looks]
     return {"likeness": likeness, "things": names_of(context, found)}

@@ -11,8 +11,7 @@ from pydantic import Field
 from ...errors import ToolRetry
 from ...memory.records import Box, Region
 from ..contracts import AnyHandle, PictureDraft, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..geometry import mask_box, size_text
-from ..registry import register
+from ..shared.geometry import mask_box, size_text
 
 
 class CropImageArguments(ToolArguments):
@@ -23,11 +22,11 @@ class CropImageArguments(ToolArguments):
     margin: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-@register
 class CropImage(Tool[CropImageArguments]):
     """A new picture: a region cropped from the original, or cut out along its mask."""
 
     name = "crop_image"
+    rank = 40
     Arguments = CropImageArguments
 
     def run(self, arguments: CropImageArguments, context: ToolContext) -> ToolResult:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ...memory.records import CAPTIONS
 from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..finding import MARGIN
 from ..look import look
-from ..quoting import quoted
-from ..registry import register
 from ..requests import Describe, Said
+from ..shared.finding import MARGIN
+from ..shared.quoting import quoted
 
 ROLES = {"short": "captioner", "detailed": "llava"}
 
@@ -21,11 +21,11 @@ class DescribeImageArguments(ToolArguments):
     detail: Literal["short", "detailed"] = "short"
 
 
-@register
 class DescribeImage(Tool[DescribeImageArguments]):
     """A caption of a picture or of a region: a short one by the captioner, a detailed one by LLaVA."""
 
     name = "describe_image"
+    rank = 60
     Arguments = DescribeImageArguments
     roles = ("captioner", "llava", "clip")
 
@@ -36,9 +36,10 @@ class DescribeImage(Tool[DescribeImageArguments]):
             ToolRetry: no such handle.
             ExpertFailed: the expert failed, or does not know such pictures.
         """
-        view, _ = look(context, arguments.image, MARGIN)
+        view = look(context, arguments.image, MARGIN).view
         said: Said = context.experts.ask(ROLES[arguments.detail], [Describe(view, arguments.detail)])[0]
-        return ToolResult(facts={"text": said.text, "confidence": said.confidence})
+        caption = {"of": arguments.image, "text": said.text, "full": arguments.detail == "detailed"}
+        return ToolResult(facts={"text": said.text, "confidence": said.confidence, CAPTIONS: [caption]})
 
     def observe(self, arguments: DescribeImageArguments, recorded: Recorded) -> str:
         """The caption, in quotation marks."""

@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from ..contracts import AnyHandle, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..finding import EVERYTHING, find, finding_facts, finding_text
-from ..geometry import Order, Size
-from ..registry import register
+from ..look import look
+from ..shared.finding import EVERYTHING, MARGIN, find, finding_facts, finding_text
+from ..shared.geometry import Order, Size
 
 
 class FindObjectsArguments(ToolArguments):
@@ -22,11 +22,11 @@ class FindObjectsArguments(ToolArguments):
     at_most: Annotated[int, Field(ge=1, le=20)] = 20
 
 
-@register
 class FindObjects(Tool[FindObjectsArguments]):
     """Boxes for a phrase, or for everything, in a picture or in a region of one."""
 
     name = "find_objects"
+    rank = 10
     Arguments = FindObjectsArguments
     roles = ("detector", "clip")
 
@@ -34,7 +34,7 @@ class FindObjects(Tool[FindObjectsArguments]):
         """Find, and draft a region for each thing; see `finding.find`."""
         found = find(
             context,
-            arguments.image,
+            look(context, arguments.image, MARGIN),
             arguments.phrase,
             size=arguments.size,
             order=arguments.order,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..consent import agrees, memory_of
 from ..contracts import PictureHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..registry import register
+from ..shared.consent import agrees, memory_of
 
 
 class ForgetImageArguments(ToolArguments):
@@ -13,7 +12,6 @@ class ForgetImageArguments(ToolArguments):
     image: PictureHandle
 
 
-@register
 class ForgetImage(Tool[ForgetImageArguments]):
     """A picture deleted from memory and disk, with all that was found in it.
 
@@ -22,6 +20,7 @@ class ForgetImage(Tool[ForgetImageArguments]):
     """
 
     name = "forget_image"
+    rank = 130
     Arguments = ForgetImageArguments
 
     def run(self, arguments: ForgetImageArguments, context: ToolContext) -> ToolResult:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..inspection import inspect, inspection_text
-from ..registry import register
+from ..shared.inspection import inspect, inspection_text
 
 
 class InspectImageArguments(ToolArguments):
@@ -13,11 +12,11 @@ class InspectImageArguments(ToolArguments):
     image: AnyHandle
 
 
-@register
 class InspectImage(Tool[InspectImageArguments]):
     """Size, sharpness, exposure, colours by name, perceptual hash, codes, and the date on which it was taken."""
 
     name = "inspect_image"
+    rank = 100
     Arguments = InspectImageArguments
 
     def run(self, arguments: InspectImageArguments, context: ToolContext) -> ToolResult:
@@ -27,11 +26,8 @@ class InspectImage(Tool[InspectImageArguments]):
             ToolRetry: no such handle.
         """
         handle = arguments.image
-        facts = inspect(context.view(handle).pixels())
-        name = handle if handle.startswith("img_") else context.workspace.region(handle).image
-        assert name is not None  # a region found by its handle belongs to a picture with one
-        taken = context.workspace.picture(name).taken
-        return ToolResult(facts=facts | {"taken": taken})
+        picture, box = context.place(handle)
+        return ToolResult(facts=inspect(context.view_of(picture, box).pixels()) | {"taken": picture.taken})
 
     def observe(self, arguments: InspectImageArguments, recorded: Recorded) -> str:
         """All that was measured, on one line."""

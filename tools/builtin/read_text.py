@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from ...memory.records import Region
 from ..contracts import AnyHandle, Recorded, RegionDraft, Tool, ToolArguments, ToolContext, ToolResult
-from ..finding import MARGIN
-from ..geometry import box_text, clip_box, position
 from ..look import look
-from ..quoting import quoted
-from ..registry import register
 from ..requests import Read, Word
+from ..shared.finding import MARGIN
+from ..shared.geometry import box_text, clip_box, position
+from ..shared.quoting import quoted
 
 LONGEST = 60  # characters of a word in an observation
 MOST = 60  # words in an observation; every word becomes a region all the same
@@ -21,13 +20,14 @@ class ReadTextArguments(ToolArguments):
     image: AnyHandle
 
 
-@register
 class ReadText(Tool[ReadTextArguments]):
     """Words with their boxes, in reading order; each becomes a region that is labelled with the word."""
 
     name = "read_text"
+    rank = 80
     Arguments = ReadTextArguments
     roles = ("reader",)
+    reads = True
 
     def run(self, arguments: ReadTextArguments, context: ToolContext) -> ToolResult:
         """Read the words.
@@ -36,8 +36,9 @@ class ReadText(Tool[ReadTextArguments]):
             ToolRetry: no such handle.
             ExpertFailed: the reader failed, is not installed, or does not know such pictures.
         """
-        view, picture = look(context, arguments.image, MARGIN, judge="reader")
-        words: list[Word] = context.experts.ask("reader", [Read(view)])[0]
+        seen = look(context, arguments.image, MARGIN, judge="reader")
+        picture = seen.picture
+        words: list[Word] = context.experts.ask("reader", [Read(seen.view)])[0]
         drafts = [
             RegionDraft(picture.id, clip_box(word.box, picture.size), word.text, round(word.score, 4)) for word in words
         ]

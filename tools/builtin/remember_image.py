@@ -6,10 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..consent import memory_of
 from ..contracts import AnyHandle, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..quoting import quoted
-from ..registry import register
+from ..shared.consent import memory_of
+from ..shared.quoting import quoted
 
 
 class RememberImageArguments(ToolArguments):
@@ -19,11 +18,11 @@ class RememberImageArguments(ToolArguments):
     note: Annotated[Phrase, Field(json_schema_extra={"x-words": "any"})] | None = None
 
 
-@register
 class RememberImage(Tool[RememberImageArguments]):
     """A picture or a region put into memory at once, under a note."""
 
     name = "remember_image"
+    rank = 120
     Arguments = RememberImageArguments
     roles = ("clip",)
 

@@ -9,10 +9,9 @@ from pydantic import Field
 
 from ...errors import ToolRetry
 from ...memory.records import Region
-from ..consent import memory_of
 from ..contracts import AnyHandle, Phrase, Recalled, Recorded, Tool, ToolArguments, ToolContext, ToolResult
-from ..quoting import quoted
-from ..registry import register
+from ..shared.consent import memory_of
+from ..shared.quoting import quoted
 
 DAYS = {"today": 0, "week": 7, "month": 31}
 NAME_SHOWN = 60  # characters of a file's name
@@ -28,11 +27,11 @@ class SearchMemoryArguments(ToolArguments):
     kind: Literal["any", "picture", "region"] = "any"
 
 
-@register
 class SearchMemory(Tool[SearchMemoryArguments]):
     """Pictures and regions that the user showed before, in this conversation or an earlier one."""
 
     name = "search_memory"
+    rank = 110
     Arguments = SearchMemoryArguments
     roles = ("clip",)
 

@@ -22,11 +22,10 @@ from ..contracts import (
     ToolContext,
     ToolResult,
 )
-from ..finding import find, finding_facts, finding_text, region_text
-from ..geometry import clip_box, mask_box, size_text
 from ..look import look
-from ..registry import register
 from ..requests import Masks, Segment
+from ..shared.finding import MARGIN, find, finding_facts, finding_text, region_text
+from ..shared.geometry import clip_box, mask_box, size_text
 
 Pixel = Annotated[int, Field(ge=0, le=65535)]
 
@@ -40,11 +39,11 @@ class SegmentObjectsArguments(ToolArguments):
     points: Annotated[list[tuple[Pixel, Pixel]], Field(min_length=1, max_length=8)] | None = None
 
 
-@register
 class SegmentObjects(Tool[SegmentObjectsArguments]):
     """Masks for regions that are known, for points, or for whatever a phrase names (the idea of LangSAM)."""
 
     name = "segment_objects"
+    rank = 20
     Arguments = SegmentObjectsArguments
     roles = ("sam", "detector", "clip")
 
@@ -89,7 +88,7 @@ class SegmentObjects(Tool[SegmentObjectsArguments]):
             by_picture[region.image or ""].append(region)
         drafts: dict[str, MaskDraft] = {}
         for image, regions in by_picture.items():
-            view, _ = look(context, image)
+            view = look(context, image).view
             answer: Masks = context.experts.ask("sam", [Segment(view, boxes=tuple(one.box for one in regions))])[0]
             for region, mask, score in zip(regions, answer.masks, answer.scores, strict=True):
                 assert region.handle is not None  # it was found by its handle
@@ -98,7 +97,7 @@ class SegmentObjects(Tool[SegmentObjectsArguments]):
         return ToolResult(masks=ordered, facts={"areas": {one.region: int(one.mask.sum()) for one in ordered}})
 
     def _phrase(self, image: str, phrase: str, context: ToolContext) -> ToolResult:
-        found = find(context, image, phrase)
+        found = find(context, look(context, image, MARGIN), phrase)
         drafts = found.regions
         if drafts:
             view = context.view_of(found.picture, (0, 0, *found.picture.size))
@@ -111,7 +110,7 @@ class SegmentObjects(Tool[SegmentObjectsArguments]):
         return ToolResult(regions=drafts, facts=finding_facts(found, image, phrase))
 
     def _points(self, image: str, points: list[tuple[int, int]], context: ToolContext) -> ToolResult:
-        _, picture = look(context, image)
+        picture = look(context, image).picture
         width, height = picture.size
         for x, y in points:
             if x >= width or y >= height:

@@ -1,1 +1,1 @@
-"""The vision experts, a model behind one interface each, and the pool that owns the device."""
+"""The vision experts: each public module or package here serves the role of its name."""

@@ -22,9 +22,9 @@ from ...errors import UserError
 from ...settings import ModelSpec
 from ..contracts import Expert, View
 from ..requests import Describe, Said
-from .clip import square
+from ..weights import read_json, resolve
+from .clip.expert import square
 from .llava.model import from_folder
-from .weights import read_json, resolve
 
 TYPES = ("blip", "blip-2")  # of `model_type` in config.json
 MOST_TOKENS = {"short": 32, "detailed": 96}

@@ -137,6 +137,7 @@ class Reader(Expert[ReadRequest, Any]):
     """Reads words in views."""
 
     role: ClassVar[str] = "reader"
+    schemes: ClassVar[tuple[str, ...]] = ("roles", "tesseract")
 
     def __init__(self, backend: _Backend) -> None:
         self.backend = backend
@@ -157,6 +158,13 @@ class Reader(Expert[ReadRequest, Any]):
                 kind="bad_model_spec",
             )
         return cls(Signs())
+
+    @classmethod
+    def missing(cls, spec: ModelSpec) -> str | None:
+        """Tesseract's program, where it is not installed."""
+        if spec.scheme == "tesseract" and shutil.which("tesseract") is None:
+            return "Tesseract is not installed: sudo apt install tesseract-ocr"
+        return None
 
     def connect(self, experts: Experts) -> None:
         """Give the reader of signs the experts that it asks."""

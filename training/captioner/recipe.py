@@ -24,7 +24,7 @@ from ...scenes.render import draw
 from ...scenes.sample import sample_scene
 from ...scenes.scene import Scene
 from ...settings import ZOO
-from ...tools.experts.weights import read_json
+from ...tools.weights import read_json
 from ..clip.recipe import cut_anew, tinted, write_processor
 from ..clip.texts import SPECIAL, build_tokenizer
 from ..common import (

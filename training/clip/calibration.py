@@ -26,8 +26,8 @@ from ...scenes.render import Rendered, render
 from ...scenes.sample import sample_scene
 from ...scenes.scene import Scene, Thing
 from ...settings import ZOO, Profile
-from ...tools.experts.embedder import ClipEmbedder
-from ...tools.experts.pool import ExpertPool
+from ...tools.embedder import ClipEmbedder
+from ...tools.pool import ExpertPool
 
 POOL = 25  # pictures among which something is or is not
 FACETS = ("color", "shape")

@@ -14,21 +14,13 @@ import numpy as np
 import torch
 
 from ...scenes.language.captions import foil, full_caption, partial_caption
-from ...scenes.language.phrases import (  # fmt: skip
-    HEADS,
-    VALUES,
-    Attributes,
-    false_phrase,
-    noun_phrase,
-    phrase_true,
-    region_phrase,
-)
+from ...scenes.language.phrases import HEADS, VALUES, Attributes, false_phrase, noun_phrase, phrase_true, region_phrase
 from ...scenes.render import Rendered, render
 from ...scenes.sample import sample_scene
 from ...scenes.scene import HELD_OUT_PAIRS, Scene, Thing
 from ...settings import ModelSpec
 from ...tools.contracts import View
-from ...tools.experts.clip import Clip
+from ...tools.experts.clip.expert import Clip
 from ...tools.requests import Classify, Embed, Match
 from ..controller.wording.noun_phrases import outside_noun
 from ..scene_views import PICTURE, empty_square

@@ -22,8 +22,8 @@ from ...scenes.sample import sample_scene
 from ...scenes.splits import Split
 from ...settings import ModelSpec
 from ...tools.contracts import View
-from ...tools.experts.clip import CHUNK, Clip
-from ...tools.experts.out_of_domain import SPREAD, Known, features
+from ...tools.experts.clip.expert import CHUNK, Clip
+from ...tools.experts.clip.out_of_domain import SPREAD, Known, features
 from ..out_of_domain import outside_picture
 from ..scene_views import PICTURE
 

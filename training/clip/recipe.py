@@ -17,8 +17,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ...scenes.about import about
 from ...scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES
-from ...tools.experts.weights import sha256
+from ...tools.weights import sha256
 from ..common import Budget, Card, Run, autocast, batches, choose, draw_curve, plain_attention, write_json, write_zoo
 from ..optimization import descend
 from ..scene_views import NOTHING, PARTS, REACH, Store, draw_look
@@ -280,7 +281,7 @@ def _keep(store: Store, looks: list[Any]) -> None:
 
 def export(model: Trained, tokenizer: Any, out: Path, plan: Budget, run: Run, metrics: dict[str, Any]) -> None:
     """Write the zoo folder: the model, its tokenizer and image processor, and the card."""
-    ours: dict[str, Any] = {"prompt": "{}", "match_bias": round(model.bias.item(), 4)}
+    ours: dict[str, Any] = {"prompt": "{}", "match_bias": round(model.bias.item(), 4), **about("clip")}
     if metrics:  # what the last export was measured with
         ours |= {"known": KNOWN, "known_sha256": sha256(out / KNOWN)}
     config = model.clip.config.to_dict() | {"architectures": ["CLIPModel"], "saccade": ours}

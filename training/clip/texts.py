@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from ...scenes.language.captions import foil, full_caption, partial_caption
 from ...scenes.language.forms import truths
-from ...scenes.language.phrases import (  # fmt: skip
+from ...scenes.language.phrases import (
     HEADS,
     VALUES,
     WORDS,

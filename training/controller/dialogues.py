@@ -24,7 +24,7 @@ from .synthetic.workspace import Desk, DeskExperts, Sheet, draw_sheet
 from .trace import Message, Trace, Turn
 from .wording.families import Family, fill, slots_of
 from .wording.free_requests import PAST, TIMES, draw_change, draw_note, draw_question, draw_statement
-from .wording.mentions import (  # fmt: skip
+from .wording.mentions import (
     IDLE,
     IT,
     ORDERS,

@@ -45,6 +45,9 @@ HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
 CONTEXT = 640
 
 
+DECLARED = {"verbatim": True, "system_prompt": False, "max_text": 400}  # see `agent.controllers.traits`
+
+
 class Row(NamedTuple):
     """A conversation as tokens, and how much each is learned from: not at all, 1 in a plan, ANSWER in an answer."""
 
@@ -242,7 +245,7 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases:
     metrics = measure(model, tokenizer, cases if plan.steps > 100 else 4)
     state = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight"}  # it is tied
     config = model.config.to_dict() | {
-        "architectures": ["LlamaForCausalLM"], "dtype": "float16", "saccade": {"verbatim": True},
+        "architectures": ["LlamaForCausalLM"], "dtype": "float16", "saccade": DECLARED,
     }  # fmt: skip
     card = Card(
         recipe="controller",

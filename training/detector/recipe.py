@@ -20,11 +20,12 @@ import torch
 from PIL import Image, ImageEnhance
 from torch.optim.swa_utils import AveragedModel
 
+from ...scenes.about import about
 from ...scenes.render import render
 from ...scenes.sample import sample_scene
 from ...scenes.scene import SHAPES
 from ...scenes.splits import Split
-from ...tools.experts.yolo import Yolo, build, letterbox
+from ...tools.experts.detector.yolo import Yolo, build, letterbox
 from ..common import Budget, Card, Run, autocast, batches, choose, draw_curve, running_average, warm_cosine, write_zoo
 
 BUDGETS = {"cpu": Budget(steps=4500, batch=16, workers=1), "gpu": Budget(steps=12000, batch=64, workers=14)}
@@ -203,9 +204,9 @@ def finish(average: AveragedModel, run: Run, budget: Budget, cases: int = 1000) 
         parameters=sum(value.numel() for value in average.module.parameters()),
     )
     state = average.module.state_dict()
-    write_zoo(run.out, CONFIG, state, card)
+    write_zoo(run.out, CONFIG | {"saccade": about("detector")}, state, card)
     card.metrics = evaluate(run.out, cases)
-    write_zoo(run.out, CONFIG, state, card)
+    write_zoo(run.out, CONFIG | {"saccade": about("detector")}, state, card)
 
 
 def evaluate(folder: Path, cases: int = 1000) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ...settings import ModelSpec
 from ...tools.contracts import Experts, View
 from ...tools.experts.llava.model import ADAPTER_WEIGHTS, load_llava, split, with_lora
 from ...tools.experts.llava.prompt import Prompter, embed
-from ...tools.experts.weights import sha256
+from ...tools.weights import sha256
 from ..common import Run, autocast, draw_curve, hardware, warm_cosine, write_json
 from .own_pictures import Record, epochs, pictures_of, read_folder, view_of, write_records
 from .teacher import Teacher

@@ -16,7 +16,7 @@ from ...scenes.render import render
 from ...scenes.sample import sample_scene
 from ...settings import ModelSpec
 from ...tools.contracts import View
-from ...tools.experts.sam.sam import Sam
+from ...tools.experts.sam.expert import Sam
 from ...tools.requests import Segment
 from ..scene_views import PICTURE
 from .prompts import inside

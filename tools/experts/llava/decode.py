@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..repetition import goes_round
+from ...shared.repetition import goes_round
 from .prompt import Prompt
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values, layer by layer: (1, heads, length, width)

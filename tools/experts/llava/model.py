@@ -18,7 +18,7 @@ import torch
 
 from ....errors import UserError
 from ....settings import ModelSpec
-from ..weights import ZOO_FILES, load_state, quiet_transformers, read_json, resolve, sha256
+from ...weights import ZOO_FILES, load_state, quiet_transformers, read_json, resolve, sha256
 
 TYPES = ("llava", "llava_next")  # of `model_type` in config.json
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ....errors import ToolRetry, UserError
 from ...contracts import View
-from ..clip import square
+from ..clip.expert import square
 
 MOST_CHARACTERS = 1000  # of a question
 

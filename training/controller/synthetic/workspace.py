@@ -21,6 +21,7 @@ from PIL import Image
 
 from ....errors import ExpertFailed
 from ....memory.records import Box, Lineage, Picture, Recalled, Region
+from ....scenes.about import about
 from ....scenes.language.phrases import parse_phrase
 from ....scenes.scene import COLORS, MATERIALS, SHAPES, SIZES
 from ....testing.workspace import TraceWorkspace
@@ -155,6 +156,10 @@ class DeskExperts:
         if self.broken is not None and role != "clip":
             raise ExpertFailed(self.broken)
         return [self._answer(request) for request in requests]
+
+    def about(self, role: str) -> dict[str, Any]:
+        """What a model of the drawn world declares of itself."""
+        return about(role)
 
     def _answer(self, request: Any) -> Any:
         match request:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..settings import SCHEMES, ModelSpec, Settings, load_profile
-from .experts.weights import resolve
-from .registry import all_tools, expert_roles
+from ..settings import ModelSpec, Settings, load_profile, schemes
+from ..tools.registry import all_tools, expert_class, expert_roles
+from ..tools.weights import resolve
+from .controllers.load import missing
 
 PACKAGES = (
     "torch",
@@ -60,14 +61,10 @@ def examine(profile: str) -> dict[str, Any]:
 def examine_model(role: str, spec: ModelSpec) -> dict[str, Any]:
     """Whether one model's weights are on this machine and are what their card says."""
     report: dict[str, Any] = {"role": role, "spec": str(spec), "there": True, "megabytes": None, "problem": None}
-    if spec.scheme == "tesseract" and shutil.which("tesseract") is None:
-        problem = "Tesseract is not installed: sudo apt install tesseract-ocr"
-        return report | {"there": False, "problem": problem}
-    if not spec.has_files:
-        if spec.scheme == "openai" and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
-            report |= {"there": False, "problem": "Set OPENAI_BASE_URL (a local server) or OPENAI_API_KEY."}
-        return report
     try:
+        if not spec.has_files:
+            lacks = missing(spec) if role == "controller" else expert_class(role, spec.scheme).missing(spec)
+            return report if lacks is None else report | {"there": False, "problem": lacks}
         path = resolve(spec)
     except UserError as error:
         return report | {"there": False, "problem": error.message}
@@ -84,7 +81,7 @@ def fetch(what: str) -> list[ModelSpec]:
         UserError: no such profile, or the hub cannot be reached or refuses.
     """
     scheme, colon, _ = what.partition(":")
-    if colon and scheme in SCHEMES and scheme != "hf":
+    if colon and scheme != "hf" and scheme in schemes():
         raise UserError(
             f"{what!r} has nothing to download: only hf: models come from the network. See: saccade models list",
             kind="nothing_to_fetch",

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .contracts import ToolContext
+from ..contracts import ToolContext
+from ..requests import Classify
 from .finding import MARGIN, Found
-from .requests import Classify
 
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
-MATERIALS = {"rubber": "rubber", "metal": "metal", "wood": "wooden"}  # the label, and the adjective
 SURE_FROM = 0.5  # the share from which an adjective is said
 
 
 def names_of(context: ToolContext, found: Sequence[Found]) -> list[list[str]]:
     """A name for every region that was found, picture by picture, in one batch.
+
+    Which colours and materials CLIP is asked to choose from it declares itself: "colors" (a list) and "materials" (the
+    label for each, and the adjective that is said). One that declares none is asked for common colours alone.
 
     Raises:
         ExpertFailed: CLIP failed.
@@ -26,11 +28,13 @@ def names_of(context: ToolContext, found: Sequence[Found]) -> list[list[str]]:
         for region in one.regions
     ]
     kinds = [region.label for one in found for region in one.regions]
-    labels = (COLORS, tuple(MATERIALS))
-    shares = context.experts.ask("clip", [Classify(crop, of) for crop in crops for of in labels])
+    about = context.about("clip")
+    colors: dict[str, str] = {name: name for name in about.get("colors", COLORS)}
+    facets = [facet for facet in (colors, dict(about.get("materials", {}))) if facet]
+    shares = iter(context.experts.ask("clip", [Classify(crop, tuple(facet)) for crop in crops for facet in facets]))
     names = iter(
-        " ".join([*_said(COLORS, color), *(MATERIALS[word] for word in _said(tuple(MATERIALS), material)), kind])
-        for kind, color, material in zip(kinds, shares[::2], shares[1::2], strict=True)
+        " ".join([*(facet[label] for facet in facets for label in _said(tuple(facet), next(shares))), kind])
+        for kind in kinds
     )
     return [[next(names) for _ in one.regions] for one in found]
 

@@ -19,7 +19,7 @@ from ....errors import UserError
 from ....settings import ModelSpec
 from ...contracts import Expert, View
 from ...requests import Masks, Segment
-from ..weights import fit_state, load_state, read_json, resolve
+from ...weights import fit_state, load_state, read_json, resolve
 from .decoder import decode_boxes
 from .masks import enlarge
 from .model import SamConfig, build_sam, rename_published

@@ -7,6 +7,9 @@ a folder of the user's (`file:`), a published one (`hf:`). What our own training
     prompt      how a phrase is put into words, "{}" or "a photo of a {}."
     match_bias  the bias b of sigmoid(scale * cosine + b), where the training was SigLIP's
     known       the file with what training pictures look like, for `Likeness`, and `known_sha256`
+    domain      which pictures these are, in words
+    colors      the colours that it tells apart, and
+    materials   the materials, with the adjective that is said of a thing (see `shared.naming`)
 """
 
 from __future__ import annotations
@@ -21,12 +24,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ...errors import UserError
-from ...settings import ModelSpec
-from ..contracts import Expert, View
-from ..requests import Classify, Embed, Likeness, Match
+from ....errors import UserError
+from ....settings import ModelSpec
+from ...contracts import Expert, View
+from ...requests import Classify, Embed, Likeness, Match
+from ...weights import quiet_transformers, resolve, sha256
 from .out_of_domain import Known
-from .weights import quiet_transformers, resolve, sha256
 
 ClipRequest = Match | Classify | Embed | Likeness
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..errors import ExpertFailed
-from .contracts import Talk, ToolContext, VisualMemory
+from ...errors import ExpertFailed
+from ..contracts import Talk, ToolContext, VisualMemory
 
 
 def memory_of(context: ToolContext) -> VisualMemory:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ...errors import ExpertFailed, SaccadeError, UserError
-from ...settings import Profile
-from ..contracts import Expert
-from ..registry import expert_class
+from ..errors import ExpertFailed, SaccadeError, UserError
+from ..settings import Profile
+from .contracts import Expert
+from .registry import expert_class
+from .weights import declared_by
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class ExpertPool:
         self._device: str | None = None
         self._classes = dict(classes or {})
         self._slots: dict[str, _Slot] = {}
+        self._about: dict[str, Mapping[str, Any]] = {}
         self._guard = threading.Lock()  # of the dictionary of slots
         self._loading = threading.Lock()  # one load at a time
 
@@ -100,6 +102,19 @@ class ExpertPool:
                     requests=slot.spent.requests + len(requests),
                 )
         return answers
+
+    def about(self, role: str) -> Mapping[str, Any]:
+        """What the model in a role declares: its `config.json["saccade"]`, the profile's options over it.
+
+        Nothing is loaded for it; a role without a model, or without such a file, declares nothing.
+        """
+        if role not in self._about:
+            declared: Mapping[str, Any] = {}
+            if role in self.profile.models:
+                with contextlib.suppress(UserError):
+                    declared = declared_by(self.profile.spec(role))
+            self._about[role] = {**declared, **self.profile.options.get(role, {})}
+        return self._about[role]
 
     @property
     def device(self) -> str:
@@ -144,7 +159,7 @@ class ExpertPool:
             try:
                 spec = self.profile.spec(role)
                 self._tell(PoolEvent("loading", role, str(spec)))
-                kind = self._classes.get(role) or expert_class(role)
+                kind = self._classes.get(role) or expert_class(role, spec.scheme)
                 import torch
 
                 torch.set_num_threads(self.threads)

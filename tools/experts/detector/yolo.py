@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ...errors import UserError
-from .weights import fit_state, load_state, read_json
+from ....errors import UserError
+from ...weights import fit_state, load_state, read_json
 
 if TYPE_CHECKING:
     from ultralytics.nn.tasks import DetectionModel

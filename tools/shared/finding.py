@@ -7,23 +7,22 @@ large one. A crop hides how big a thing is, so size is judged from the box.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..errors import ToolRetry
-from ..memory.records import Box, Picture, Region
-from .contracts import RegionDraft, ToolContext, View
-from .geometry import Order, Size, box_text, clip_box, position, size_class, size_text, sort_key
-from .look import look
-from .requests import Detect, Match
+from ...errors import ToolRetry
+from ...memory.records import Box, Picture, Region
+from ..contracts import RegionDraft, ToolContext, View
+from ..look import Look
+from ..requests import Detect, Match
+from .geometry import SMALL_BELOW, Order, Size, box_text, clip_box, position, size_class, size_text, sort_key
 
 EVERYTHING = "everything"
 ANYTHING = frozenset({EVERYTHING, "anything", "thing", "object", "item"})  # words that say nothing for CLIP to judge
-SIGNS = frozenset({"sign", "signs"})  # boxes of signs are for reading: left out unless the phrase asks for them
 MARGIN = 0.1  # how much of the surroundings a crop shows, as a share of its longer side
 TRUE_FROM = 0.5  # the likelihood from which a phrase is taken to be true of a crop
 SAME_THING = 0.7  # boxes that overlap by more (IoU) are of one thing
@@ -53,18 +52,18 @@ def clean(phrase: str) -> str:
 
 def find(
     context: ToolContext,
-    handle: str,
+    seen: Look,
     phrase: str = EVERYTHING,
     *,
     size: Size = "any",
     order: Order = "score",
     at_most: int = 20,
 ) -> Found:
-    """The regions of `img_N` or `reg_N` that a phrase names.
+    """The regions of a picture, or of a part of one, that a phrase names.
 
     Args:
         context: where the pictures are and who to ask.
-        handle: what to look at; in a region, the detector sees only its crop.
+        seen: what to look at; in a region, the detector sees only its crop.
         phrase: what to look for, in singular; "everything" (or just "thing") keeps each box under the detector's
             own name for it.
         size: keep only things whose longer side is small or large beside the picture.
@@ -76,41 +75,54 @@ def find(
         or the detector's confidence where everything was asked for.
 
     Raises:
-        ToolRetry: no such handle, or an empty phrase.
-        ExpertFailed: an expert failed, or does not know such pictures.
+        ToolRetry: an empty phrase.
+        ExpertFailed: an expert failed.
     """
     phrase = clean(phrase)
-    named = phrase.lower() not in ANYTHING | SIGNS
-    view, picture = look(context, handle, MARGIN)
-    load = cache(view.load)  # all the crops are cut from one opening of the picture
-    view = replace(view, load=load)
+    apart = asked_for_only(context.about("detector"))
+    named = phrase.lower() not in ANYTHING | apart
+    picture = seen.picture
+    load = cache(seen.view.load)  # all the crops are cut from one opening of the picture
+    view = replace(seen.view, load=load)
     detections = context.experts.ask("detector", [Detect(view, phrase if phrase.lower() not in ANYTHING else None)])[0]
-    detections = _signs_apart(detections, phrase.lower())
+    detections = _apart(detections, phrase.lower(), apart)
     boxes, scores, labels = _thin_out(detections, picture.size)
     if named and boxes:
         crops = [replace(context.view_of(picture, box, MARGIN), load=load) for box in boxes]
         scores = [float(p[0]) for p in context.experts.ask("clip", [Match(crop, (phrase,)) for crop in crops])]
         labels = [phrase] * len(boxes)
+    small = float(context.about("detector").get("small_below", SMALL_BELOW))
     drafts = [
         RegionDraft(picture.id, box, label, round(score, 4))
         for box, label, score in zip(boxes, labels, scores, strict=True)
-        if (not named or score >= TRUE_FROM) and size in ("any", size_class(box, picture.size))
+        if (not named or score >= TRUE_FROM) and size in ("any", size_class(box, picture.size, small))
     ]
     drafts.sort(key=lambda draft: sort_key(order, draft.box, draft.score or 0.0))
     return Found(picture, view, drafts[:at_most], len(drafts))
 
 
-def _signs_apart(detections: Any, phrase: str) -> Any:
-    """Only the detector's signs for the phrase "sign"; all without them for a phrase that speaks of no sign."""
+def asked_for_only(about: Mapping[str, Any]) -> frozenset[str]:
+    """The names, singular and plural, of things that are left out unless they are asked for.
+
+    A detector declares them as "asked_for_only" (the bundled one: signs, whose boxes are for reading).
+    """
+    names = about.get("asked_for_only", ())
+    return frozenset([*names, *(f"{name}s" for name in names)])
+
+
+def _apart(detections: Any, phrase: str, apart: frozenset[str]) -> Any:
+    """Only such things for a phrase that names them alone; all without them for one that speaks of none."""
     names = detections.data.get("class_name")
-    if names is None or not len(detections) or (phrase not in SIGNS and SIGNS & set(phrase.split())):
+    if names is None or not len(detections) or (phrase not in apart and apart & set(phrase.split())):
         return detections
-    return detections[np.isin(names, list(SIGNS)) == (phrase in SIGNS)]
+    return detections[np.isin(names, list(apart)) == (phrase in apart)]
 
 
-def things_in(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[float], list[str]]:
-    """Boxes, scores and labels of all the things in `sv.Detections`, signs left out, best first."""
-    return _thin_out(_signs_apart(detections, EVERYTHING), size)
+def things_in(
+    detections: Any, size: tuple[int, int], apart: frozenset[str] = frozenset()
+) -> tuple[list[Box], list[float], list[str]]:
+    """Boxes, scores and labels of all the things in `sv.Detections` but those named in `apart`, best first."""
+    return _thin_out(_apart(detections, EVERYTHING, apart), size)
 
 
 def _thin_out(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[float], list[str]]:

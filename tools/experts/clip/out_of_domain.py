@@ -14,7 +14,7 @@ from typing import Self
 
 import torch
 
-from .weights import load_state
+from ...weights import load_state
 
 SPREAD = (0.05, 0.25, 0.5, 0.75, 0.95)  # the quantiles of a picture's distances that are looked at
 

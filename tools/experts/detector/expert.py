@@ -16,11 +16,11 @@ import supervision as sv
 import torch
 from PIL import Image
 
-from ...errors import UserError
-from ...settings import ModelSpec
-from ..contracts import Expert
-from ..requests import Detect
-from .weights import quiet_transformers, read_json, resolve
+from ....errors import UserError
+from ....settings import ModelSpec
+from ...contracts import Expert
+from ...requests import Detect
+from ...weights import quiet_transformers, read_json, resolve
 from .yolo import Found, Yolo
 
 # What "everything" means to a detector that must be told what to look for: the kinds of COCO, in plain words.

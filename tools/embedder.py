@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...errors import ExpertFailed
-from ...memory.finding.calibration import Calibration, Rule
-from ...settings import ModelSpec, Profile
-from ..contracts import Experts, View
-from ..requests import Embed
+from ..errors import ExpertFailed
+from ..memory.finding.calibration import Calibration, Rule
+from ..settings import ModelSpec, Profile
+from .contracts import Experts, View
+from .requests import Embed
 from .weights import read_json, resolve, sha256
 
 BATCH = 64  # pictures in one forward on a GPU

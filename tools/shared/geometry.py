@@ -7,14 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from ..memory.records import Box
+from ...memory.records import Box
 
 Size = Literal["any", "small", "large"]
 Order = Literal["score", "largest", "smallest", "leftmost", "rightmost", "topmost", "bottommost"]
 
-# Where small ends and large begins, as a share of the picture's side: the geometric mean of the two
-# sizes of the drawn world (a test holds it to `scenes.scene.SIZES`).
-SMALL_BELOW = 0.157
+SMALL_BELOW = 0.157  # where small ends, as a share of the picture's side, for detectors that do not declare it
 
 PLACES = (
     ("upper left", "top", "upper right"),
@@ -29,9 +27,9 @@ def position(box: Box, size: tuple[int, int]) -> str:
     return PLACES[min(2, max(0, int(3 * y / size[1])))][min(2, max(0, int(3 * x / size[0])))]
 
 
-def size_class(box: Box, size: tuple[int, int]) -> Literal["small", "large"]:
-    """Small or large, by the longer side of the box against the longer side of the whole picture."""
-    return "small" if longer_side(box) < SMALL_BELOW * max(size) else "large"
+def size_class(box: Box, size: tuple[int, int], small_below: float = SMALL_BELOW) -> Literal["small", "large"]:
+    """Small or large, by the longer side of the box as a share of the longer side of the whole picture."""
+    return "small" if longer_side(box) < small_below * max(size) else "large"
 
 
 def box_text(box: Box) -> str:

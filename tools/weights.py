@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import UserError, suggest
-from ...settings import ZOO, ModelSpec
+from ..errors import UserError, suggest
+from ..settings import ZOO, ModelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +49,18 @@ def resolve(spec: ModelSpec) -> Path:
         f"{str(spec)!r} leads to no weight files: a vision expert is named with zoo:, file: or hf:.",
         kind="bad_model_spec",
     )
+
+
+def declared_by(spec: ModelSpec) -> dict[str, Any]:
+    """What a model declares of itself, in its `config.json` under "saccade"; {} where there is nothing of the kind.
+
+    Raises:
+        UserError: its files are missing or damaged.
+    """
+    place = resolve(spec) if spec.has_files else None
+    if place is None or not (place / "config.json").is_file():
+        return {}
+    return read_json(place / "config.json").get("saccade") or {}
 
 
 def verify(folder: Path) -> str:

@@ -1,0 +1,1 @@
+"""What several tools and experts share: finding, naming, geometry, quoting, consent."""
