@@ -24,7 +24,8 @@ from .errors import UserError, suggest
 PACKAGE = Path(__file__).parent
 ZOO = PACKAGE / "zoo"
 PROFILES = PACKAGE / "profiles"
-CONTROLLERS_GROUP, EXPERTS_GROUP = "saccade.controllers", "saccade.experts"  # of entry points
+# Groups of entry points, by which other packages bring what is theirs.
+TOOLS_GROUP, EXPERTS_GROUP, CONTROLLERS_GROUP = "saccade.tools", "saccade.experts", "saccade.controllers"
 SCHEMES = {  # what may stand before the colon of a model spec; packages bring more by entry points
     "zoo": "a model that comes with Saccade",
     "hf": "a published checkpoint, from the local cache of the Hugging Face hub",

@@ -124,6 +124,12 @@ class Agent:
         workspace = OrderedWorkspace(self.store, chat, owner)
         return Chat(self.runtime, workspace, self._turn_lock(chat), None if out is None else Path(out).expanduser())
 
+    def __repr__(self) -> str:
+        return (
+            f"Agent(profile={self.profile.name!r}, controller={self._controller_name!r}, "
+            f"home={str(self.settings.home)!r}, tools={len(self.tools)})"
+        )
+
     def close(self) -> None:
         """Finish remembering, then close the databases. The agent may be used again, for new `chat(...)` objects."""
         if self._runtime is not None:

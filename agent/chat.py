@@ -28,6 +28,7 @@ from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import request_text, split_request, turn_start, unanswered
 from .reply import Reply, Step, cited_regions
 from .request import checked_request, several
+from .status import ENDED, status_of
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -36,6 +37,8 @@ STOPPED = "I was stopped before I had an answer."
 NOT_DONE = "This call was not done: the turn was stopped before it."
 # Failures that the controller mends by itself; the others are told to the person as warnings.
 OWN_AFFAIRS = {None, "tool_retry", "unknown_tool", "bad_arguments", "unknown_handle", "repeated_call"}
+
+Images = Iterable[Source] | Source | None
 
 _END = object()
 
@@ -57,6 +60,9 @@ class Chat:
         memory = UserMemory(runtime.open_memory, workspace, runtime.experts, readers)
         self._runner = ToolRunner(runtime.tools, workspace, runtime.experts, memory=memory)
         self._config: Any = {"configurable": {"thread_id": workspace.chat}}
+
+    def __repr__(self) -> str:
+        return f"Chat(id={self.id!r}, user={self.user!r}, turns={self._workspace.turn})"
 
     @property
     def id(self) -> str:
@@ -84,12 +90,13 @@ class Chat:
                 said.append(("agent", message.text))
         return said
 
-    def send(self, text: str, images: Iterable[Source] | Source | None = ()) -> Reply:
+    def send(self, text: str, images: Images = ()) -> Reply:
         """Ask, and wait for the reply.
 
         Args:
             text: the request, in plain words.
-            images: pictures that come with it: paths, bytes or Pillow images. All are taken in, or none.
+            images: pictures that come with it, one or several: paths, bytes, open binary files, Pillow images, or
+                (height, width, 3) uint8 arrays of RGB pixels. All are taken in, or none.
 
         Raises:
             UserError: the request is empty (kind "empty_request") or longer than the controller can take, a
@@ -97,7 +104,14 @@ class Chat:
         """
         return self._turn(text, images, None, threading.Event())
 
-    def stream(self, text: str, images: Iterable[Source] | Source | None = ()) -> Iterator[Event]:
+    async def asend(self, text: str, images: Images = ()) -> Reply:
+        """As `send`, for asyncio; the turn itself runs in a thread. Cancelling the task cancels the turn."""
+        async for event in self.astream(text, images):
+            if isinstance(event, ReplyReady):
+                return event.reply
+        raise AssertionError("a turn that ends without a reply has raised")
+
+    def stream(self, text: str, images: Images = ()) -> Iterator[Event]:
         """Ask, and follow the turn as it happens; the last event is `ReplyReady`.
 
         Closing the iterator early (a `break`) cancels the turn: what was done stays, the rest is not done.
@@ -115,7 +129,7 @@ class Chat:
             cancelled.set()
             worker.join()
 
-    async def astream(self, text: str, images: Iterable[Source] | Source | None = ()) -> AsyncIterator[Event]:
+    async def astream(self, text: str, images: Images = ()) -> AsyncIterator[Event]:
         """As `stream`, for asyncio; the turn itself runs in a thread. Cancelling the task cancels the turn."""
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[Any] = asyncio.Queue()
@@ -244,7 +258,7 @@ class Chat:
         # drops. Those that are there already are the same by their ids.
         turn = messages[turn_start(messages) :]
         answered = isinstance(turn[-1], AIMessage) and not turn[-1].tool_calls
-        end = [] if answered else [AIMessage(content=STOPPED)]
+        end = [] if answered else [AIMessage(content=STOPPED, additional_kwargs={ENDED: "stopped"})]
         graph.update_state(self._config, {"messages": [*turn, *answers, *end]}, as_node="model")
         self._settled = self._workspace.turn
 
@@ -282,7 +296,16 @@ class Chat:
                 for picture in images
             )
             evidence = evidence and export(evidence, self._out, evidence.name)
-        return Reply(text, images, regions, evidence, tuple(steps), self.id, tuple(dict.fromkeys(warnings)))
+        return Reply(
+            text,
+            images,
+            regions,
+            evidence,
+            tuple(steps),
+            self.id,
+            tuple(dict.fromkeys(warnings)),
+            status_of(turn),
+        )
 
 
 __all__ = ["Chat", "TurnCancelled"]

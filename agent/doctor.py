@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..settings import ModelSpec, Settings, load_profile, schemes
-from ..tools.registry import all_tools, expert_class, expert_roles
+from ..tools.registry import all_tools, expert_class, expert_roles, spec_of
 from ..tools.weights import resolve
 from .controllers.load import missing
 
@@ -40,7 +40,11 @@ def examine(profile: str) -> dict[str, Any]:
     models = [examine_model(role, chosen.spec(role)) for role in chosen.models]
     asked = {role for tool in all_tools().values() for role in tool.roles}
     for role in ("controller", *(role for role in expert_roles() if role in asked)):
-        if role not in chosen.models:
+        if role in chosen.models:
+            continue
+        try:
+            models.append(examine_model(role, spec_of(role, chosen)))
+        except UserError:
             problem = f"The profile {chosen.name!r} names no model for the role {role!r}: add one under [models]."
             models.append({"role": role, "spec": "-", "there": False, "megabytes": None, "problem": problem})
     home = Settings.from_environment().home

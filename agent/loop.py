@@ -22,7 +22,8 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from ..errors import UserError
-from ..tools.contracts import Talk, Tool, ToolResult
+from ..memory.records import ASKED
+from ..tools.contracts import MARKS, Talk, Tool, ToolResult, without_marks
 from ..tools.pool import PoolEvent
 from ..tools.runner import ToolRunner
 from .call_order import OrderedWorkspace
@@ -30,6 +31,7 @@ from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted
 from .messages import call_ids, calls_of_turn, last_words, same_call, turn_start
 from .reply import Step
 from .shown_pictures import show_pictures
+from .status import ENDED
 
 LIMIT_TEXT = "I stopped after {steps} steps without an answer. Ask for less at once, or raise `max_steps`."
 FULL_TEXT = (
@@ -116,11 +118,11 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         except UserError as error:
             if error.kind != "context_too_long" or not steps:  # without a step it is the request itself
                 raise
-            return ModelResponse([AIMessage(content=FULL_TEXT.format(steps=steps))])
+            return ModelResponse([_ended(FULL_TEXT.format(steps=steps), "context_full")])
         answer = response.result[0]
         assert isinstance(answer, AIMessage)
         if last and (answer.tool_calls or answer.invalid_tool_calls):
-            return ModelResponse([AIMessage(content=LIMIT_TEXT.format(steps=steps), id=answer.id)])
+            return ModelResponse([_ended(LIMIT_TEXT.format(steps=steps), "too_many_steps", answer.id)])
         mended = mend(answer, messages)
         return response if mended is answer else ModelResponse([mended])
 
@@ -160,7 +162,10 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         finally:
             _listener.reset(token)
         pictures = [picture.handle for picture in seen.recorded.pictures]
-        return tool_message(call, seen.text, ok=seen.ok, kind=seen.kind, seconds=seen.seconds, pictures=pictures)
+        asked = ASKED in seen.recorded.facts
+        return tool_message(
+            call, seen.text, ok=seen.ok, kind=seen.kind, seconds=seen.seconds, pictures=pictures, asked=asked
+        )
 
     @staticmethod
     def _refuse(turn: TurnContext, call: Any, text: str, kind: str) -> ToolMessage:
@@ -177,6 +182,11 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         return tool_message(call, text, ok=False, kind=kind)
 
 
+def _ended(text: str, why: str, id: str | None = None) -> AIMessage:
+    """The answer of a turn that the loop ends, not the controller."""
+    return AIMessage(content=text, id=id, additional_kwargs={ENDED: why})
+
+
 def tool_message(
     call: Any,
     text: str,
@@ -185,6 +195,7 @@ def tool_message(
     kind: str | None = None,
     seconds: float = 0.0,
     pictures: Sequence[str | None] = (),
+    asked: bool = False,
 ) -> ToolMessage:
     """An observation as a message. What the reply needs besides the words is in its artifact: JSON values only."""
     return ToolMessage(
@@ -192,7 +203,8 @@ def tool_message(
         name=call["name"],
         tool_call_id=call["id"],
         status="success" if ok else "error",
-        artifact={"seconds": round(seconds, 4), "pictures": list(pictures), "kind": kind},
+        artifact={"seconds": round(seconds, 4), "pictures": list(pictures), "kind": kind}
+        | ({"asked": True} if asked else {}),
     )
 
 
@@ -216,7 +228,7 @@ def mend(answer: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:
         several = [*answer.tool_calls, *({**one, "type": "tool_call"} for one in broken)]
         answer = AIMessage(content=answer.content, tool_calls=several, id=answer.id)
     if not answer.tool_calls:
-        return answer if answer.text.strip() else answer.model_copy(update={"content": EMPTY_TEXT})
+        return answer if answer.text.strip() else _ended(EMPTY_TEXT, "empty_answer", answer.id)
     used = {one["id"] for message in messages if isinstance(message, AIMessage) for one in message.tool_calls}
     own = [one["id"] for one in answer.tool_calls]
     if all(own) and len(set(own)) == len(own) and used.isdisjoint(own):
@@ -240,22 +252,11 @@ def tool_schemas(tools: Mapping[str, Tool[Any]], *, keep_handles: bool) -> list[
             "function": {
                 "name": name,
                 "description": tool.describe(),
-                "parameters": _clean(tool.Arguments.model_json_schema(), keep_handles),
+                "parameters": without_marks(tool.Arguments.model_json_schema(), {"title"} if keep_handles else MARKS),
             },
         }
         for name, tool in tools.items()
     ]
-
-
-def _clean(value: Any, keep_handles: bool) -> Any:
-    if isinstance(value, dict):
-        dropped = {"title"} if keep_handles else {"title", "x-handle", "x-words"}
-        return {
-            key: _clean(inner, keep_handles)
-            for key, inner in value.items()
-            if key not in dropped or not isinstance(inner, str)
-        }
-    return [_clean(inner, keep_handles) for inner in value] if isinstance(value, list) else value
 
 
 def build_graph(

@@ -39,7 +39,7 @@ def several(images: Iterable[Source] | Source | None) -> list[Source]:
     from PIL import Image
 
     one = isinstance(images, str | bytes | bytearray | memoryview | PathLike | Image.Image)
-    # An array could be gone through too, row by row: it is one thing that is no picture.
-    if one or hasattr(images, "__array__") or not isinstance(images, Iterable):
+    # An array could be gone through too, row by row, and a file line by line: each is one picture.
+    if one or hasattr(images, "__array__") or hasattr(images, "read") or not isinstance(images, Iterable):
         return [images]  # pyright: ignore[reportReturnType]
     return list(images)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..agent.chat import Chat
     from ..agent.events import Event
     from ..agent.reply import Reply, Step
+    from ..tools.contracts import Tool
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
@@ -139,6 +141,15 @@ def show_machine(report: dict[str, Any], console: Console) -> None:
     show_models(report, console)
     if report["ready"]:
         console.print(f"[green]Ready.[/] The profile {report['profile']!r} can run here.", highlight=False)
+
+
+def show_tools(tools: Mapping[str, Tool[Any]], origins: Mapping[str, str], console: Console) -> None:
+    """Print the tools as a table: what each does, the roles that it asks, and the package that brings it."""
+    table = Table("tool", "what it does", "asks", "from", box=SIMPLE, pad_edge=False)
+    for name, tool in tools.items():
+        said = tool.describe().partition("Example:")[0].strip().partition(". ")[0].partition("\n")[0].rstrip(".")
+        table.add_row(name, escape(said), ", ".join(tool.roles), escape(origins.get(name, "")))
+    console.print(table)
 
 
 def show_models(report: dict[str, Any], console: Console) -> None:

@@ -21,7 +21,7 @@ from ..scenes.render import render
 from ..scenes.sample import sample_scene
 from ..scenes.scene import Scene
 from ..settings import Settings
-from ..testing.experts import Truth, TruthExperts
+from ..testing.experts import TrueExperts, Truth
 from ..tools.contracts import Experts, Tool
 from ..tools.pool import ExpertPool
 from ..training.controller.plans.plans import PLANS
@@ -87,7 +87,7 @@ class Bench:
         self._truths: dict[str, Truth] = {}
         self._home = home
         settings = Settings(home=home, profile=profile, threads=1, remember=False)
-        experts: Experts = TruthExperts(self._truths.__getitem__)
+        experts: Experts = TrueExperts(self._truths.__getitem__)
         if not true_experts:
             experts = ExpertPool(settings.chosen, settings.device, settings.threads)
         self._experts = Varied(experts)

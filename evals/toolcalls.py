@@ -51,11 +51,11 @@ class ToolBench:
     def __init__(self, home: Path, profile: str, controller: str | BaseChatModel | None) -> None:
         from ..agent.agent import Agent
         from ..settings import Settings
-        from ..testing.experts import Truth, TruthExperts
+        from ..testing.experts import TrueExperts, Truth
 
         self._truths: dict[str, Truth] = {}
         settings = Settings(home=home, profile=profile, threads=1, remember=False)
-        experts = TruthExperts(self._truths.__getitem__)
+        experts = TrueExperts(self._truths.__getitem__)
         self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
 
     def close(self) -> None:

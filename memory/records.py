@@ -21,6 +21,7 @@ from PIL import Image
 # Facts of a tool call that memory itself understands, whatever tool it was:
 CAPTIONS = "captions"  # [{"of": handle, "text": words, "full": whether it tells everything}]
 LABELS_READ = "labels_read"  # true: the regions are labelled with words that were read in the picture
+ASKED = "asked"  # what the call waits for the user's word about; it did nothing yet
 RECALLED = "recalled"  # the handles of what the call brought back from memory; nothing of it is new
 
 Box = tuple[float, float, float, float]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -95,7 +94,7 @@ class LedgerWorkspace:
         Raises:
             UserError: one cannot be taken in; then nothing was written.
         """
-        one = isinstance(source, str | Path | bytes | bytearray | Image.Image)
+        one = not isinstance(source, list | tuple)
         kept = self._take_in(cast("Sequence[Source]", [source] if one else source))
         with self.store.ledger.write() as db:
             turns = self._rows.begin_chat(db)

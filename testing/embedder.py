@@ -11,7 +11,7 @@ from PIL import Image
 GRID = 6
 
 
-class ToyEmbedder:
+class SmallEmbedder:
     """Unit vectors out of a few pixels; words get a random direction of their own, unless they are told a picture.
 
     Args:

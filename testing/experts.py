@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 Truth = tuple[Scene, np.ndarray, np.ndarray | None]  # things; boxes (n, 4) xyxy px; masks (n, height, width) bool
 Lookup = Callable[[str], Truth]
 
+ROLES = frozenset({"detector", "clip", "sam", "captioner", "llava", "reader"})  # that they answer for
 SEEN_FROM = 0.4  # how much of a box a view must show for the detector to see the thing
 YES, NO = 0.99, 0.01
 
@@ -59,7 +60,7 @@ class Noise:
     shift: float = 0.0  # standard deviation of a box's corners, as a share of its side
 
 
-class TruthExperts:
+class TrueExperts:
     """Implements `tools.contracts.Experts` for the roles of every expert.
 
     Args:
@@ -96,7 +97,7 @@ class TruthExperts:
             case "clip" | "reader", Likeness(view=view):
                 return self._likeness(view)
             case "clip", Embed(what=View() as view):
-                return truth_words.embedding(*self._shown(view))
+                return self._embedding(view)
             case "clip", Embed(what=str() as words):
                 return truth_words.embedding_of(words)
             case "captioner" | "llava", Describe(view=view, detail=detail):
@@ -113,6 +114,13 @@ class TruthExperts:
         """The scene behind a view, and the things that the view shows."""
         scene, boxes, _ = self._truth(view)
         return scene, scene.things if view.whole else _thing_in(view, scene, boxes)
+
+    def _embedding(self, view: View) -> np.ndarray:
+        """What a view shows as a vector; a direction of its own for what no scene is known of, like nothing else."""
+        try:
+            return truth_words.embedding(*self._shown(view))
+        except ExpertFailed:
+            return truth_words.embedding_of(view.picture)
 
     def _signs(self, view: View) -> tuple[Scene, tuple[int, int], Box]:
         return self._truth(view)[0], view.size, view.box

@@ -24,11 +24,11 @@ from .experts import Truth
 Loader = Callable[[], Image.Image]
 
 
-class TraceWorkspace:
+class MemoryWorkspace:
     """Implements `tools.runner.Ledger` in memory.
 
     Pictures need no pixels: where none are given, `open` shows a blank one of the right size. With
-    `TruthExperts(workspace.truth)` and a `ToolRunner`, tools run without any model.
+    `TrueExperts(workspace.truth)` and a `ToolRunner`, tools run without any model.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class TraceWorkspace:
         *,
         size: int = 512,
     ) -> Picture:
-        """Add the picture of a scene, `size` pixels a side, with its truth for `TruthExperts(workspace.truth)`.
+        """Add the picture of a scene, `size` pixels a side, with its truth for `TrueExperts(workspace.truth)`.
 
         Args:
             scene: what is there.

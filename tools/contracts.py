@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,6 +84,7 @@ class Expert(ABC, Generic[Request, Answer]):
 
     role: ClassVar[str]  # what a profile calls it: "detector", "clip", "sam", ...
     schemes: ClassVar[tuple[str, ...]] = ("zoo", "hf", "file")  # of the specs that it loads
+    default: ClassVar[str | None] = None  # the spec, where a profile names no model for the role
 
     @classmethod
     @abstractmethod
@@ -271,6 +272,20 @@ class ToolContext:
 A = TypeVar("A", bound=ToolArguments)
 
 
+MARKS = frozenset({"title", "x-handle", "x-words"})  # keys of a schema that say nothing to those outside
+
+
+def without_marks(schema: Any, marks: Collection[str] = MARKS) -> Any:
+    """A JSON schema without the keys that only our own controller's grammar understands."""
+    if isinstance(schema, dict):
+        return {
+            key: without_marks(inner, marks)
+            for key, inner in schema.items()
+            if key not in marks or not isinstance(inner, str)  # an argument may be called "title", too
+        }
+    return [without_marks(inner, marks) for inner in schema] if isinstance(schema, list) else schema
+
+
 class Tool(ABC, Generic[A]):
     """One thing that the controller can do.
 
@@ -295,6 +310,14 @@ class Tool(ABC, Generic[A]):
             return beside.read_text("utf-8").strip()
         told = f"tools/{self.name}"
         return prompts.load(told) if told in prompts.names() else ""
+
+    def to_mcp(self) -> dict[str, Any]:
+        """The tool as the Model Context Protocol lists it: `name`, `description`, `inputSchema`."""
+        return {
+            "name": self.name,
+            "description": self.describe(),
+            "inputSchema": without_marks(self.Arguments.model_json_schema()),
+        }
 
     @abstractmethod
     def run(self, arguments: A, context: ToolContext) -> ToolResult:

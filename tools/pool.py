@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ..errors import ExpertFailed, SaccadeError, UserError
 from ..settings import Profile
 from .contracts import Expert
-from .registry import expert_class
+from .registry import expert_class, spec_of
 from .weights import declared_by
 
 
@@ -110,9 +110,8 @@ class ExpertPool:
         """
         if role not in self._about:
             declared: Mapping[str, Any] = {}
-            if role in self.profile.models:
-                with contextlib.suppress(UserError):
-                    declared = declared_by(self.profile.spec(role))
+            with contextlib.suppress(UserError):
+                declared = declared_by(spec_of(role, self.profile))
             self._about[role] = {**declared, **self.profile.options.get(role, {})}
         return self._about[role]
 
@@ -157,7 +156,7 @@ class ExpertPool:
         with self._loading:
             begun = time.perf_counter()
             try:
-                spec = self.profile.spec(role)
+                spec = spec_of(role, self.profile)
                 self._tell(PoolEvent("loading", role, str(spec)))
                 kind = self._classes.get(role) or expert_class(role, spec.scheme)
                 import torch
@@ -172,8 +171,8 @@ class ExpertPool:
                     raise
                 _empty_cache()
                 raise ExpertFailed(
-                    f"There is not enough memory on {self.device} to load {self.profile.models[role]} for the role "
-                    f"{role!r}. Name a smaller model in the profile, or set SACCADE_DEVICE=cpu.",
+                    f"There is not enough memory on {self.device} to load {self.profile.models.get(role, role)} for "
+                    f"the role {role!r}. Name a smaller model in the profile, or set SACCADE_DEVICE=cpu.",
                     kind="out_of_memory",
                 ) from error
             slot.expert = expert

@@ -28,12 +28,10 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 from ..errors import UserError, suggest
-from ..settings import EXPERTS_GROUP, entry_points
+from ..settings import EXPERTS_GROUP, TOOLS_GROUP, ModelSpec, Profile, entry_points
 from . import builtin, experts
 from .adapters import as_tool
 from .contracts import Expert, Tool
-
-TOOLS_GROUP = "saccade.tools"
 
 
 @cache
@@ -112,8 +110,8 @@ def expert_class(role: str, scheme: str | None = None) -> type[Expert[Any, Any]]
         return _checked(by_name[f"{role}.{scheme}"], role, scheme)
     if role in _modules(experts):
         kind = _ours(role)
-    elif role in by_name:
-        kind = _checked(by_name[role], role, None)
+    elif entry := next((one for name, one in by_name.items() if name.partition(".")[0] == role), None):
+        kind = _checked(entry, role, None)
     else:
         raise UserError(f"No expert serves the role {role!r}.{suggest(role, expert_roles())}", kind="unknown_role")
     if scheme is not None and scheme not in kind.schemes:
@@ -123,6 +121,19 @@ def expert_class(role: str, scheme: str | None = None) -> type[Expert[Any, Any]]
             kind="bad_model_spec",
         )
     return kind
+
+
+def spec_of(role: str, profile: Profile) -> ModelSpec:
+    """The model in a role: the profile's, else the one that the expert itself takes where none is named.
+
+    Raises:
+        UserError: neither names one.
+    """
+    if role not in profile.models and role in expert_roles():
+        default = expert_class(role).default
+        if default is not None:
+            return ModelSpec.parse(default)
+    return profile.spec(role)
 
 
 def _modules(package: Any) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import (
@@ -34,7 +34,7 @@ from ...errors import UserError
 if TYPE_CHECKING:
     from ...settings import Settings
 
-Source = str | Path | bytes | Image.Image
+Source = str | Path | bytes | Image.Image | np.ndarray | BinaryIO  # an array: (height, width, 3) uint8, RGB
 
 FORMATS = "PNG, JPEG, WEBP, BMP, GIF and TIFF"
 _ORIENTATION = 0x0112
@@ -100,7 +100,9 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     text) is dropped but for the date. Transparent parts are laid on white, as a page shows them.
 
     Args:
-        source: the path of a file, the bytes of one, or a picture that Pillow already holds.
+        source: the path of a file, the bytes of one, a file that is open for reading bytes, a picture that Pillow
+            already holds, or an array of uint8 pixels: (height, width) grey, (height, width, 3) RGB, (height, width,
+            4) RGBA.
         limits: the caps on bytes, pixels and frames; nothing over them is decoded.
         keep_alpha: give RGBA where the picture has transparency, for cut-outs that are made here.
 
@@ -117,6 +119,13 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     elif isinstance(source, bytes | bytearray | memoryview):
         name, said = None, "The picture given as bytes"
         image = _open(_capped(bytes(source), limits, said), limits, said)
+    elif isinstance(source, np.ndarray):
+        name, said = None, "The picture given as an array"
+        image = _from_array(source, limits, said)
+    elif callable(getattr(source, "read", None)):
+        named = getattr(source, "name", None)
+        name, said = (named, repr(named)) if isinstance(named, str) else (None, "The picture given as an open file")
+        image = _open(_capped(_read_open(source, limits, said), limits, said), limits, said)
     elif isinstance(source, str | os.PathLike):
         name = os.fspath(source)
         said = repr(name)
@@ -124,7 +133,7 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     else:
         raise UserError(
             f"A picture cannot be made of {type(source).__name__} ({str(source)[:80]!r}): give the path of a file, "
-            f"its bytes, or a Pillow image.",
+            f"its bytes, an open binary file, a Pillow image, or an array of pixels.",
             kind="bad_source",
         )
     _check_size(image.size, limits, said)
@@ -134,6 +143,29 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     digest.update(pixels)
     # A new image from nothing but the pixels carries no metadata, whatever the format hid where.
     return Decoded(Image.frombytes(plain.mode, plain.size, pixels), digest.hexdigest(), name, _taken(image))
+
+
+def _from_array(pixels: np.ndarray, limits: Limits, said: str) -> Image.Image:
+    """A picture of (height, width[, 3 or 4]) uint8 pixels."""
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if pixels.dtype != np.uint8 or not fits or not pixels.size:
+        raise UserError(
+            f"{said} has the shape {pixels.shape} and the dtype {pixels.dtype}: give (height, width, 3) uint8, RGB.",
+            kind="bad_source",
+        )
+    _check_size((pixels.shape[1], pixels.shape[0]), limits, said)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _read_open(source: Any, limits: Limits, said: str) -> bytes:
+    """What an open file still holds, never more of it than the cap."""
+    try:
+        data = source.read(limits.bytes + 1)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{said} cannot be read: {error}.", kind="unreadable_file") from error
+    if not isinstance(data, bytes):
+        raise UserError(f"{said} gives text: open it for bytes, as in open(path, 'rb').", kind="bad_source")
+    return data
 
 
 def _read(name: str, limits: Limits, said: str) -> bytes:

@@ -20,7 +20,6 @@ from saccade import Agent
 from saccade.agent.controllers.load import load_controller
 from saccade.agent.controllers.local import LocalChatModel
 from saccade.agent.controllers.scripted import ScriptedController
-from saccade.agent.controllers.transcript import for_template, shorten
 from saccade.agent.loop import tool_schemas
 from saccade.errors import ExpertFailed, UserError
 from saccade.prompts.calls import CLOSE, OPEN
@@ -241,52 +240,6 @@ def test_whoever_stops_a_turn_need_not_wait_for_the_rest_of_it(model):
         model.invoke([HumanMessage("Go")], check=check)
     assert whole.usage_metadata["output_tokens"] > 3
     assert model.invoke([HumanMessage("Go")]).text == whole.text
-
-
-def test_shortening_keeps_the_system_message_the_pictures_and_whole_steps():
-    call = {"name": "f", "args": {}, "id": "call_1", "type": "tool_call"}
-    talk = [
-        SystemMessage("S"),
-        HumanMessage("Pictures: img_1 (8 x 8 px).\nOne"),
-        AIMessage("A"),
-        HumanMessage("Pictures: img_2 (9 x 9 px).\nTwo"),
-        AIMessage("t", tool_calls=[call]),
-        ToolMessage("seen", tool_call_id="call_1"),
-        AIMessage("t", tool_calls=[{**call, "id": "call_2"}]),
-        ToolMessage("seen more", tool_call_id="call_2"),
-    ]
-    once = shorten(talk)
-    assert [message.text for message in once] == [
-        "S",
-        "Pictures: img_1 (8 x 8 px), img_2 (9 x 9 px).\nTwo",
-        "t",
-        "seen",
-        "t",
-        "seen more",
-    ]
-    twice = shorten(once)
-    assert [message.text for message in twice] == ["S", once[1].text, "t", "seen more"]
-    assert shorten(twice) is None
-
-
-def test_messages_take_the_form_that_templates_read():
-    call = {"name": "f", "args": {"x": 1}, "id": "call_1", "type": "tool_call"}
-    talk = [
-        SystemMessage("S"),
-        HumanMessage("H"),
-        AIMessage("T", tool_calls=[call]),
-        ToolMessage("O", tool_call_id="call_1", name="f"),
-    ]
-    assert for_template(talk) == [
-        {"role": "system", "content": "S"},
-        {"role": "user", "content": "H"},
-        {
-            "role": "assistant",
-            "content": "T",
-            "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}],
-        },
-        {"role": "tool", "name": "f", "content": "O"},
-    ]
 
 
 class NoExperts:

@@ -23,7 +23,7 @@ from saccade.memory.workspace import LedgerWorkspace
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.settings import Settings
-from saccade.testing.experts import TruthExperts
+from saccade.testing.experts import TrueExperts
 from saccade.tools.requests import Describe, Embed, Said
 
 SCENE = sample_scene(20_001, "test")
@@ -45,7 +45,7 @@ class Experts:
     """Experts that know the truth, and embed everything somewhere."""
 
     def __init__(self, failing=False):
-        self.truth = TruthExperts({PICTURE: (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)}.__getitem__)
+        self.truth = TrueExperts({PICTURE: (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)}.__getitem__)
         self.failing = failing
         self.wait = threading.Event()
         self.wait.set()
@@ -193,8 +193,6 @@ def test_words_that_were_read_are_found_with_their_picture(agents):
     drafts[1] = RegionDraft(given.id, (100, 10, 160, 30), "BOX", 0.9)
     found = ToolResult(drafts, facts={LABELS_READ: True})
     workspace.record("r", "read_text", {"image": "img_1"}, found, lambda _: "", turn=1)
-        "r", "read_text", {"image": "img_1"}, ToolResult(drafts, facts={LABELS_READ: True}), lambda _: "", turn=1
-    )
     agent.remembering.catch_up("ann")
     (hit,) = agent.memory.recall("ann", Query(words="kite box", kind="picture"))
     assert (hit.id, hit.words) == (PICTURE, "KITE BOX")

@@ -104,6 +104,7 @@ def test_a_reply_is_plain_json():
     )
     reply = Reply("reg_1", (picture,), (found,), Path("/x/e.png"), (step,), "chat_1", ("careful",))
     assert json.loads(json.dumps(reply.to_json())) == {
+        "status": "answered",
         "text": "reg_1",
         "images": [{"handle": "img_2", "id": "pic_b", "path": "/x/b.png", "kind": "crop"}],
         "regions": [
@@ -129,12 +130,14 @@ def test_a_reply_is_plain_json():
             }
         ],
         "chat": "chat_1",
+        "warnings": ["careful"],
     }
 
 
 def test_an_empty_reply_has_null_evidence():
     assert Reply("Hello.").to_json() == {
-        "text": "Hello.", "images": [], "regions": [], "evidence": None, "steps": [], "chat": None,
+        "status": "answered", "text": "Hello.", "images": [], "regions": [], "evidence": None, "steps": [],
+        "chat": None, "warnings": [],
     }  # fmt: skip
 
 

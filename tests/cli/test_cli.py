@@ -144,7 +144,7 @@ def test_ask_prints_one_json_object_in_the_contracts_form(tmp_path, home, contro
     code, out, _ = run(capsys, "ask", "What is this?", picture, "--json", "--controller", controller)
     reply = json.loads(out)
     assert code == 0
-    assert set(reply) == {"text", "images", "regions", "evidence", "steps", "chat"}
+    assert set(reply) == {"status", "text", "images", "regions", "evidence", "steps", "chat", "warnings"}
     assert reply["text"] == "There is a picture."
     assert reply["evidence"] is None
 

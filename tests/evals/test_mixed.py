@@ -27,7 +27,7 @@ from saccade.scenes.language.questions import FAMILIES
 from saccade.scenes.sample import sample_scene
 from saccade.scenes.splits import split_of, split_seed, words_of
 from saccade.settings import load_profile
-from saccade.testing.experts import TruthExperts
+from saccade.testing.experts import TrueExperts
 from saccade.tools.pool import ExpertPool
 from saccade.tools.requests import Answer, Likeness, Said
 from saccade.training.controller.wording.families import HELD_OUT, families
@@ -173,7 +173,7 @@ def test_a_quotation_is_read_as_the_tools_write_it(quotation, text):
 # The runs
 
 
-class Knowing(TruthExperts):
+class Knowing(TrueExperts):
     """Experts that never err, of which LLaVA knows the answer to every question of the cases, whatever it sees."""
 
     def __init__(self, cases, store):

@@ -19,7 +19,7 @@ from saccade.memory.query import Query
 from saccade.memory.records import RegionDraft, ToolResult
 from saccade.memory.workspace import LedgerWorkspace
 from saccade.settings import Settings
-from saccade.testing.embedder import ToyEmbedder
+from saccade.testing.embedder import SmallEmbedder
 
 OWNERS = ("ann", "bob")
 
@@ -68,7 +68,7 @@ steps = st.lists(
 @settings(max_examples=25, deadline=None)
 def test_no_way_leads_from_one_owner_to_what_another_has(steps: list[tuple[str, str, int]]) -> None:
     with TemporaryDirectory() as name:
-        memory = Memory(PictureStore(Path(name) / "home", durable=False), ToyEmbedder(), settings=Settings())
+        memory = Memory(PictureStore(Path(name) / "home", durable=False), SmallEmbedder(), settings=Settings())
         people = {owner: Person(memory, owner) for owner in OWNERS}
         try:
             for owner, step, number in steps:

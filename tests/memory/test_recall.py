@@ -22,7 +22,7 @@ from saccade.memory.query import Query
 from saccade.memory.records import RegionDraft, ToolResult
 from saccade.memory.workspace import LedgerWorkspace
 from saccade.settings import Settings
-from saccade.testing.embedder import ToyEmbedder
+from saccade.testing.embedder import SmallEmbedder
 
 RNG = np.random.default_rng(7)
 
@@ -61,7 +61,7 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 
 @pytest.fixture
 def memory(tmp_path: Path, settings: Settings) -> Iterator[Memory]:
-    made = Memory(PictureStore(tmp_path / "home", durable=False), ToyEmbedder(), settings=settings)
+    made = Memory(PictureStore(tmp_path / "home", durable=False), SmallEmbedder(), settings=settings)
     yield made
     made.close()
     made.store.close()
@@ -69,7 +69,7 @@ def memory(tmp_path: Path, settings: Settings) -> Iterator[Memory]:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Memory]:
-    made = Memory(PictureStore(tmp_path / "home", durable=False), ToyEmbedder(), settings=Settings())
+    made = Memory(PictureStore(tmp_path / "home", durable=False), SmallEmbedder(), settings=Settings())
     yield made
     made.close()
     made.store.close()
@@ -146,7 +146,7 @@ def test_remembering_twice_is_remembering_once(memory: Memory) -> None:
 def test_words_find_what_they_mean(memory: Memory) -> None:
     ids = give(memory, range(12))
     embedder = memory.embedder
-    assert isinstance(embedder, ToyEmbedder)
+    assert isinstance(embedder, SmallEmbedder)
     embedder.teach("a green cone", scene(5))
     memory.sync()
     assert found(memory, words="a green cone", k=1) == [ids[5]]
@@ -197,7 +197,7 @@ def test_picture_and_words_together_lie_between_both(memory: Memory) -> None:
     memory.remember("ann", ids)
     memory.sync()
     embedder = memory.embedder
-    assert isinstance(embedder, ToyEmbedder)
+    assert isinstance(embedder, SmallEmbedder)
     embedder.teach("but like the other", other)
     assert found(memory, picture=one, words="but like the other", k=1) == [ids[2]]
 
@@ -323,7 +323,7 @@ def test_without_an_embedder_words_are_searched(tmp_path: Path) -> None:
 
 
 def test_memory_in_memory_searches_exactly(tmp_path: Path) -> None:
-    local = Memory(PictureStore(None), ToyEmbedder(), settings=Settings())
+    local = Memory(PictureStore(None), SmallEmbedder(), settings=Settings())
     ids = give(local, range(5))
     local.sync()
     assert found(local, picture=scene(2), k=1) == [ids[2]]
@@ -344,7 +344,7 @@ def test_a_filtered_search_sees_what_has_changed_whoever_changed_it(local: Memor
     before = held()
     assert len(before) == 3
     assert held() == before
-    other = Memory(PictureStore(tmp_path / "home", durable=False), ToyEmbedder(), settings=Settings())
+    other = Memory(PictureStore(tmp_path / "home", durable=False), SmallEmbedder(), settings=Settings())
     give(other, range(3, 5))
     assert len(held()) == 5, "another connection wrote"
     give(local, range(5, 6))

@@ -11,7 +11,7 @@ from saccade.memory.pictures.store import PictureStore
 from saccade.memory.workspace import LedgerWorkspace
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
-from saccade.testing.experts import TruthExperts
+from saccade.testing.experts import TrueExperts
 from saccade.tools.contracts import Tool, ToolArguments, ToolResult
 from saccade.tools.registry import all_tools, expert_class
 from saccade.tools.runner import ToolRunner
@@ -50,7 +50,7 @@ def workspace():
 def runner(workspace):
     _, (picture,) = workspace.begin_turn([RENDERED.image])
     truth = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
-    return ToolRunner(TOOLS, workspace, TruthExperts({picture.id: truth}.__getitem__))
+    return ToolRunner(TOOLS, workspace, TrueExperts({picture.id: truth}.__getitem__))
 
 
 COMPLAINTS = [
@@ -94,7 +94,7 @@ def test_a_wrong_call_is_answered_with_what_was_wrong_and_what_would_fit(runner,
 
 
 def test_without_a_picture_the_answer_says_to_ask_for_one(workspace):
-    seen = ToolRunner(TOOLS, workspace, TruthExperts({}.__getitem__)).run("call_1", "find_objects", {}, 1)
+    seen = ToolRunner(TOOLS, workspace, TrueExperts({}.__getitem__)).run("call_1", "find_objects", {}, 1)
     assert "no picture yet" in seen.text
 
 
@@ -117,7 +117,7 @@ def test_nothing_that_a_model_writes_breaks_the_ledger(runner, arguments):
 
 def test_a_failing_expert_is_an_observation_that_is_kept(workspace):
     tool = Raising(ExpertFailed("The detector is missing. Run `saccade models fetch`.", kind="missing"))
-    runner = ToolRunner({"raising": tool}, workspace, TruthExperts({}.__getitem__))
+    runner = ToolRunner({"raising": tool}, workspace, TrueExperts({}.__getitem__))
     seen = runner.run("call_1", "raising", {}, 1)
     assert (seen.text, seen.ok, seen.kind) == (tool.error.message, False, "missing")
     again = runner.run("call_1", "raising", {}, 1)
@@ -127,7 +127,7 @@ def test_a_failing_expert_is_an_observation_that_is_kept(workspace):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("ours"), UserError("a store that broke")])
 def test_a_fault_of_ours_is_not_hidden(workspace, error):
-    runner = ToolRunner({"raising": Raising(error)}, workspace, TruthExperts({}.__getitem__))
+    runner = ToolRunner({"raising": Raising(error)}, workspace, TrueExperts({}.__getitem__))
     with pytest.raises(type(error)):
         runner.run("call_1", "raising", {}, 1)
     assert workspace.recorded("call_1") is None

@@ -14,8 +14,8 @@ from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.scenes.scene import COLORS, SIZES, Scene, Thing
 from saccade.scenes.space import PLACES
-from saccade.testing.experts import Noise, TruthExperts
-from saccade.testing.workspace import TraceWorkspace
+from saccade.testing.experts import Noise, TrueExperts
+from saccade.testing.workspace import MemoryWorkspace
 from saccade.tools.contracts import ToolContext
 from saccade.tools.look import look, require_known
 from saccade.tools.registry import all_tools
@@ -69,7 +69,7 @@ class Desk:
         self.workspace = LedgerWorkspace(PictureStore(None), "chat_000000000000", "ann")
         _, (self.picture,) = self.workspace.begin_turn([RENDERED.image])
         truth = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
-        self.experts = Listening(TruthExperts({self.picture.id: truth}.__getitem__, noise))
+        self.experts = Listening(TrueExperts({self.picture.id: truth}.__getitem__, noise))
         self.runner = ToolRunner(all_tools(), self.workspace, self.experts)
         self.calls = 0
 
@@ -207,7 +207,7 @@ def test_two_boxes_of_one_thing_are_one_region():
             names = np.array(["cube", "ring", "ball"])
             return [sv.Detections(boxes, confidence=np.array([0.8, 0.9, 0.5]), data={"class_name": names})]
 
-    workspace = TraceWorkspace()
+    workspace = MemoryWorkspace()
     workspace.add("a", (200, 200))
     context = ToolContext(workspace, Double())
     found = find(context, look(context, "img_1"))
@@ -377,10 +377,10 @@ def test_noise_errs_as_told_and_always_alike():
 
 
 def test_a_trace_follows_a_cut_out_to_the_thing_it_shows():
-    workspace = TraceWorkspace()
+    workspace = MemoryWorkspace()
     scene = sample_scene(3)
     workspace.add_scene(scene, render(scene, 128).boxes * 4)
-    runner = ToolRunner(all_tools(), workspace, TruthExperts(workspace.truth))
+    runner = ToolRunner(all_tools(), workspace, TrueExperts(workspace.truth))
     region = runner.run("a", "find_objects", {"image": "img_1"}, 1).recorded.regions[0]
     runner.run("b", "segment_objects", {"regions": [region.handle]}, 1)
     made = runner.run("c", "crop_image", {"image": region.handle, "background": "transparent"}, 1)

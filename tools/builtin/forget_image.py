@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...memory.records import ASKED
 from ..contracts import PictureHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
 from ..shared.consent import agrees, memory_of
 
@@ -33,11 +34,11 @@ class ForgetImage(Tool[ForgetImageArguments]):
         memory_of(context)
         picture = context.workspace.picture(arguments.image)
         asked = any(
-            facts.get("asked") == picture.id for facts in context.workspace.facts_of(self.name, context.talk.turn - 1)
+            facts.get(ASKED) == picture.id for facts in context.workspace.facts_of(self.name, context.talk.turn - 1)
         )
         if asked and agrees(context.talk, arguments.image):
             return ToolResult(facts={"forgotten": picture.id})
-        return ToolResult(facts={"asked": picture.id})
+        return ToolResult(facts={ASKED: picture.id})
 
     def observe(self, arguments: ForgetImageArguments, recorded: Recorded) -> str:
         """That it is gone, or that the user must be asked."""

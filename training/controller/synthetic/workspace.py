@@ -24,7 +24,7 @@ from ....memory.records import Box, Lineage, Picture, Recalled, Region
 from ....scenes.about import about
 from ....scenes.language.phrases import parse_phrase
 from ....scenes.scene import COLORS, MATERIALS, SHAPES, SIZES
-from ....testing.workspace import TraceWorkspace
+from ....testing.workspace import MemoryWorkspace
 from ....tools.contracts import View
 from ....tools.requests import (
     Answer,
@@ -104,7 +104,7 @@ def _apart(one: Box, two: Box, far: float) -> bool:
     return (dx * dx + dy * dy) ** 0.5 / 2 > far
 
 
-class Desk(TraceWorkspace):
+class Desk(MemoryWorkspace):
     """A workspace in memory that knows what is on its pictures."""
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class Desk(TraceWorkspace):
         return picture
 
     def bring_back(self, recalled: Recalled, lineage: Lineage) -> Picture | Region:
-        """See `TraceWorkspace.bring_back`; a picture comes with what is on it."""
+        """See `MemoryWorkspace.bring_back`; a picture comes with what is on it."""
         one = super().bring_back(recalled, lineage)
         if isinstance(one, Picture) and one.handle is not None:
             self.sheets[one.handle] = self.by_id[one.id]
