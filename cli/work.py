@@ -100,6 +100,14 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
     card: Annotated[bool, typer.Option("--card", help="Write the figures into the bundled controller's card.")] = False,
+    show_failures: Annotated[
+        bool,
+        typer.Option(
+            "--show-failures",
+            help="Tell the cases that failed in words. A held-out set is spent once they were looked at: whoever "
+            "trains afterwards must write a new one.",
+        ),
+    ] = False,
     profile: ProfileName = None,
     controller: Controller = None,
 ) -> None:
@@ -107,7 +115,13 @@ def evaluate(
     from ..evals.suites import run_suite, write_card
 
     report = run_suite(
-        suite, cases=cases, workers=workers, quiet=as_json, profile=profile_name(profile), controller=controller
+        suite,
+        cases=cases,
+        workers=workers,
+        quiet=as_json,
+        profile=profile_name(profile),
+        controller=controller,
+        show_failures=show_failures,
     )
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

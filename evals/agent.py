@@ -6,10 +6,9 @@ two baselines on half of the cases: the same controller shown a blank picture, a
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..settings import Settings
 from ..training.controller.wording.families import HELD_OUT
+from .intervals import over_templates
+from .models import models_of
 from .workers import outcomes as side_by_side
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SEED = 2026  # of the cases
 BARS = {"exact": 0.90, "answer": 0.85}  # in the worst set, with models trained on a CPU
 FAILURES = 50  # that the report shows
 BLOCK = 15  # after so many cases every intent came in its due share
-NORMAL_95 = 1.959964
+TURNS = 3  # of a conversation
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Plan:
     true_experts: bool = False  # experts answer from the truth: the controller alone
     gold_controller: bool = False  # the gold behaviour controls: the experts alone
     every: int = 2
+    show_failures: bool = False  # the report holds failed cases in words: a set is spent once they were looked at
 
     def numbered(self) -> list[tuple[Case, bool]]:
         """Every case, and whether it also meets the baselines."""
@@ -51,6 +53,14 @@ class Plan:
             for held_out in HELD_OUT
             for number, case in enumerate(agent_cases(self.seed, self.cases, held_out))
         ]
+
+
+def conversations(numbered: Sequence[tuple[Case, bool]]) -> list[list[tuple[Case, bool]]]:
+    """The cases as conversations of `TURNS` turns, each within one set and all with or all without the baselines."""
+    groups: dict[tuple[str, bool], list[tuple[Case, bool]]] = {}
+    for case, baselines in numbered:
+        groups.setdefault((case.name[0], baselines), []).append((case, baselines))
+    return [some[start : start + TURNS] for some in groups.values() for start in range(0, len(some), TURNS)]
 
 
 def run(plan: Plan, workers: int = 1, done: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -68,15 +78,16 @@ def run(plan: Plan, workers: int = 1, done: Callable[[int, int], None] | None = 
     begun = time.monotonic()
     numbered = plan.numbered()
     outcomes: list[Outcome] = []
-    for outcome in side_by_side(partial(bench_of, plan=plan), numbered, workers):
-        outcomes.append(outcome)
+    held = [([case for case, _ in some], some[0][1]) for some in conversations(numbered)]
+    for answered in side_by_side(partial(bench_of, plan=plan), held, workers, "converse"):
+        outcomes += answered
         if done is not None:
             done(len(outcomes), len(numbered))
     order = {case.name: place for place, (case, _) in enumerate(numbered)}
     outcomes.sort(key=lambda outcome: order[outcome.name])
     seconds = time.monotonic() - begun
-    return report(outcomes) | {
-        "plan": asdict(plan),
+    return report(outcomes, words=plan.show_failures) | {
+        "plan": {**asdict(plan), "turns of a conversation": TURNS, "remembering": True},
         "models": models,
         "workers": workers,
         "seconds": round(seconds, 1),
@@ -84,29 +95,15 @@ def run(plan: Plan, workers: int = 1, done: Callable[[int, int], None] | None = 
     }
 
 
-def require_models(plan: Plan) -> dict[str, str]:
-    """Say before the first case what is missing.
-
-    Returns:
-        For each role the model's spec, and for a bundled one the SHA-256 of its weights.
+def require_models(plan: Plan) -> dict[str, dict[str, str | None]]:
+    """The models that take part, told before the first case (see `models.models_of`).
 
     Raises:
         UserError: a model is missing or does not fit its card; the message names the mend.
     """
-    from ..tools.weights import resolve
-
-    models: dict[str, str] = {}
     chosen = Settings(profile=plan.profile, controller=plan.controller).chosen
-    for role in chosen.models:
-        if plan.gold_controller if role == "controller" else plan.true_experts:
-            continue
-        spec = chosen.spec(role)
-        models[role] = str(spec)
-        if spec.has_files:
-            path = resolve(spec)
-            if spec.scheme == "zoo":
-                models[role] += f" {json.loads((path / 'card.json').read_text('utf-8'))['sha256']}"
-    return models
+    left_out = {role for role in chosen.models if (plan.gold_controller if role == "controller" else plan.true_experts)}
+    return models_of(chosen, chosen.models.keys() - left_out)
 
 
 def bench_of(home: Path, plan: Plan) -> Bench:
@@ -122,13 +119,14 @@ def bench_of(home: Path, plan: Plan) -> Bench:
     )
 
 
-def report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def report(outcomes: Sequence[Outcome], *, words: bool = False) -> dict[str, Any]:
     """The figures of all outcomes, as JSON values.
 
     `sets`: for each set a row with `intents` and `families` (rows too); `intents` and `small`: rows over all
     sets, `small` only of cases about small things; `worst`: the worst set's name and share for each bar;
-    `errors`: turns that ended in one, each a fault to mend; `failures`: the first cases that were not exact or not
-    right, whole.
+    `turns`: rows by the turn of the conversation; `errors`: how many turns ended in one, by its kind, each a fault to
+    mend; `failed`: how many cases were not exact or not right, and `wrong`: why answers were wrong, by intent. With
+    `words` also `failures`, the first cases that failed, whole.
     """
     sets = {
         name: row(name, of_set) | {
@@ -152,10 +150,20 @@ def report(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "sets": sets,
         "intents": _rows(outcomes, lambda outcome: outcome.intent),
         "small": [*_rows(small, lambda outcome: outcome.intent), row("all", small)],
-        "errors": [f"{one.name}: {error}" for one in outcomes for error in one.errors],
+        "turns": _rows(outcomes, lambda outcome: f"turn {outcome.turn}"),
+        "errors": dict(Counter(error.partition(":")[0] for one in outcomes for error in one.errors)),
         "failed": len(failed),
-        "failures": [asdict(outcome) for outcome in failed[:FAILURES]],
+        "wrong": kinds_of_failure((one.intent, one.why) for one in failed if not one.right),
+        **({"failures": [asdict(outcome) for outcome in failed[:FAILURES]]} if words else {}),
     }
+
+
+def kinds_of_failure(failed: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Why answers were wrong: intent -> kind -> how many, the most frequent first. No word of any case."""
+    counted: dict[str, Counter[str]] = {}
+    for intent, why in failed:
+        counted.setdefault(intent, Counter())[why] += 1
+    return {intent: dict(some.most_common()) for intent, some in sorted(counted.items())}
 
 
 def _share(one: dict[str, Any]) -> float:
@@ -168,7 +176,7 @@ def _rows(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> list[di
 
 
 def row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """One row of a table: shares in 0..1 (None of no cases) and 95 % Wilson intervals.
+    """One row of a table: shares in 0..1 (None of no cases) and 95 % intervals over families of phrasing.
 
     `blank_answer`, `once_answer` and `twice_answer` (two looks, as always) are all of the same `baseline_cases`.
     """
@@ -176,14 +184,15 @@ def row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     looked = [outcome for outcome in both if outcome.once is not None]
     exact = sum(outcome.exact for outcome in outcomes)
     right = sum(outcome.right for outcome in outcomes)
+    families = [(outcome.set, outcome.family) for outcome in outcomes]
     return {
         "name": name,
         "cases": len(outcomes),
         "exact": _part(exact, len(outcomes)),
-        "exact_interval": wilson(exact, len(outcomes)),
+        "exact_interval": over_templates([one.exact for one in outcomes], families),
         "exact_given_seen": _part(sum(outcome.exact_given_seen for outcome in outcomes), len(outcomes)),
         "answer": _part(right, len(outcomes)),
-        "answer_interval": wilson(right, len(outcomes)),
+        "answer_interval": over_templates([one.right for one in outcomes], families),
         "baseline_cases": len(both),
         "blank_answer": _part(sum(bool(outcome.blank) for outcome in both), len(both)),
         "once_answer": _part(sum(bool(one.once) for one in looked), len(looked)),
@@ -193,13 +202,3 @@ def row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _part(some: int, of: int) -> float | None:
     return round(some / of, 4) if of else None
-
-
-def wilson(some: int, of: int) -> tuple[float, float] | None:
-    """The 95 % interval of a share by Wilson's score, which holds near 0 and 1 too; None of no cases."""
-    if not of:
-        return None
-    share, z = some / of, NORMAL_95
-    centre = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)

@@ -26,12 +26,14 @@ from ..tools.contracts import Experts, Tool
 from ..tools.pool import ExpertPool
 from ..training.controller.plans.plans import PLANS
 from ..training.controller.plans.steps import Ask, Plan
-from .cases.agent import Case
+from .cases.agent import Case, placed
 from .judges import Shown, Told, Verdict, judge, same_calls
 from .wrappers import OneLook, Trusting, Varied
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
+
+    from ..agent.chat import Chat
 
 SIDE = 512  # px: the side of the pictures
 USER = "eval"
@@ -59,15 +61,23 @@ class Outcome:
     errors: tuple[str, ...] = ()  # that ended a turn, of the baselines too; no model's answer leads to one
     blank: bool | None = None  # whether the answer is right when a blank picture is shown instead
     once: bool | None = None  # whether it is right when regions are cut from the first, small look
-    turns: int = 1
+    turn: int = 1  # of its conversation
+    turns: int = 1  # that were taken for it, with those of the baselines
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Judged:
+    case: Case
+    verdict: Verdict
+    reply: Reply | None  # None where the turn failed
 
 
 class Bench:
     """One agent, with its models loaded once, for many cases.
 
     Args:
-        home: a folder for what the agent keeps; what a case leaves there is thrown away after it.
+        home: a folder for what the agent keeps; a conversation is forgotten once it was judged.
         profile: the models.
         controller: a model spec or a chat model, instead of the profile's controller.
         true_experts: let experts answer from the scene's truth, so that the controller alone is measured.
@@ -86,7 +96,7 @@ class Bench:
         self._case: Case | None = None  # that is being put
         self._truths: dict[str, Truth] = {}
         self._home = home
-        settings = Settings(home=home, profile=profile, threads=1, remember=False)
+        settings = Settings(home=home, profile=profile, threads=1)
         experts: Experts = TrueExperts(self._truths.__getitem__)
         if not true_experts:
             experts = ExpertPool(settings.chosen, settings.device, settings.threads)
@@ -101,43 +111,77 @@ class Bench:
         self._agent.close()
 
     def run(self, case: Case, baselines: bool = False) -> Outcome:
-        """Put a case to the agent, with `baselines` also on a blank picture and with one look only.
+        """Put a case to the agent in a conversation of its own; see `converse`."""
+        return self.converse([case], baselines)[0]
 
-        A turn that ends in an error of any kind is a wrong answer; `errors` tells it.
+    def converse(self, cases: Sequence[Case], baselines: bool = False) -> list[Outcome]:
+        """Put cases to the agent as the turns of one conversation, each with its own picture.
+
+        With `baselines` the same conversation is held again before blank pictures, and with one look only. A turn that
+        ends in an error of any kind is a wrong answer; `errors` tells of what kind.
         """
         begun = time.perf_counter()
-        shown = show(sample_scene(case.scenes[0], "test"))
-        errors: list[str] = []
-        verdict, reply = self._judged(case, shown, shown, errors)
-        changes: dict[str, Any] = {"right": verdict.right, "why": verdict.why, "turns": 1}
-        if reply is not None:
-            made = [(step.tool, step.arguments) for step in reply.steps]
-            changes |= {
-                "steps": [step.to_json() for step in reply.steps],
-                "answer": reply.text,
-                "exact": same_calls(made, [one for step in case.gold for one in step], self._agent.tools),
-                "exact_given_seen": follows_plan(case, reply.steps, self._agent.tools),
-            }
+        shown = [show(sample_scene(case.scenes[0], "test")) for case in cases]
+        errors: list[list[str]] = [[] for _ in cases]
+        judged = self._judged(cases, shown, shown, errors)
+        blanks: list[_Judged] | None = None
+        once: list[_Judged] | None = None
         if baselines:
             with self._experts.under(Trusting):
-                changes["blank"] = self._judged(case, blank(shown), shown, errors)[0].right
-            changes["turns"] += 1
+                blanks = self._judged(cases, [blank(one) for one in shown], shown, errors)
         if baselines and not self._true_experts:
             with self._experts.under(OneLook):
-                changes["once"] = self._judged(case, shown, shown, errors)[0].right
-            changes["turns"] += 1
-        self._tidy()
-        seconds = round(time.perf_counter() - begun, 3)
-        return replace(_outcome(case, shown), **changes, errors=tuple(errors), seconds=seconds)
+                once = self._judged(cases, shown, shown, errors)
+        seconds = (time.perf_counter() - begun) / len(cases)
+        outcomes: list[Outcome] = []
+        for at, (one, drawn) in enumerate(zip(judged, shown, strict=True)):
+            changes: dict[str, Any] = {"right": one.verdict.right, "why": one.verdict.why}
+            if one.reply is not None:
+                made = [(step.tool, step.arguments) for step in one.reply.steps]
+                gold = [call for step in one.case.gold for call in step]
+                changes |= {
+                    "steps": [step.to_json() for step in one.reply.steps],
+                    "answer": one.reply.text,
+                    "exact": same_calls(made, gold, self._agent.tools),
+                    "exact_given_seen": follows_plan(one.case, one.reply.steps, self._agent.tools),
+                }
+            changes |= {
+                "turn": at + 1,
+                "turns": 1 + (blanks is not None) + (once is not None),
+                "blank": None if blanks is None else blanks[at].verdict.right,
+                "once": None if once is None else once[at].verdict.right,
+                "errors": tuple(errors[at]),
+                "seconds": round(seconds, 3),
+            }
+            outcomes.append(replace(_outcome(one.case, drawn), **changes))
+        return outcomes
 
-    def ask(self, case: Case, shown: Shown) -> tuple[Reply, Told]:
-        """Ask about what is shown, in a new conversation: the whole reply, and the part of it that is judged."""
+    def _judged(
+        self, cases: Sequence[Case], shown: Sequence[Shown], truth: Sequence[Shown], errors: Sequence[list[str]]
+    ) -> list[_Judged]:
+        """Hold one conversation; what was shown may be another picture than the one that the answer is judged by."""
+        chat = self._agent.chat(user=USER)
+        judged: list[_Judged] = []
+        for at, (case, one, true) in enumerate(zip(cases, shown, truth, strict=True)):
+            case = placed(case, at + 1, self._regions(chat.id))
+            try:
+                reply, told = self.ask(chat, case, one)
+            except Exception as error:  # a fault in one turn must not cost the other cases; the report counts it
+                errors[at].append(f"{type(error).__name__}: {error}"[:500])
+                judged.append(_Judged(case, Verdict(False, "the turn failed", errors[at][-1]), None))
+            else:
+                judged.append(_Judged(case, judge(case.intent, case.truth, told, true), reply))
+        self._forget(chat)
+        return judged
+
+    def ask(self, chat: Chat, case: Case, shown: Shown) -> tuple[Reply, Told]:
+        """Ask about what is shown: the whole reply, and the part of it that is judged."""
         self._case = case
         data = png(shown.picture)
         if self._true_experts:
             sha256 = self._agent.store.decode(data).sha256
             self._truths[f"pic_{sha256[:12]}"] = (shown.scene, shown.boxes, shown.masks)
-        reply = self._agent.chat(user=USER).send(case.requests[-1], [data])
+        reply = chat.send(case.requests[-1], [data])
         cutouts = tuple(
             np.asarray(self._agent.store.open(made.id, USER, alpha=True).convert("RGBA"))
             for made in reply.images
@@ -145,23 +189,23 @@ class Bench:
         )
         return reply, Told(reply.text, tuple(region.box for region in reply.regions), cutouts)
 
+    def _regions(self, chat: str) -> int:
+        """How many regions of a conversation have handles."""
+        rows = self._agent.store.ledger.read("SELECT next_reg FROM chats WHERE id = ?", (chat,))
+        return rows[0]["next_reg"] - 1 if rows else 0
+
+    def _forget(self, chat: Chat) -> None:
+        """Let the conversation be remembered, as users' are; then forget it, so that the home stays small."""
+        self._agent.remembering.wait()
+        if chat.begun:
+            self._agent.memory.forget(USER, chat=chat.id)
+        shutil.rmtree(self._home / "evidence", ignore_errors=True)
+        self._truths.clear()
+
     def _gold(self, messages: Sequence[Any]) -> Turn:
         """The gold behaviour's next turn in the case at hand, after these messages."""
         assert self._case is not None  # set by `ask`
-        return gold_turn(Ask(self._case.intent, "img_1", self._case.noun), messages)
-
-    def _judged(self, case: Case, shown: Shown, truth: Shown, errors: list[str]) -> tuple[Verdict, Reply | None]:
-        try:
-            reply, told = self.ask(case, shown)
-        except Exception as error:  # a fault in one turn must not cost the other 1,499 cases; the report counts it
-            errors.append(f"{type(error).__name__}: {error}"[:500])
-            return Verdict(False, errors[-1]), None
-        return judge(case.intent, case.truth, told, truth), reply
-
-    def _tidy(self) -> None:
-        self._truths.clear()
-        for leftover in ("images", "masks", "evidence"):
-            shutil.rmtree(self._home / leftover, ignore_errors=True)
+        return gold_turn(Ask(self._case.intent, self._case.image, self._case.noun), messages)
 
 
 def gold_turn(ask: Ask, messages: Sequence[Any]) -> Turn:
@@ -184,7 +228,7 @@ def follows_plan(case: Case, steps: Sequence[Step], tools: Mapping[str, Tool[Any
     So the controller is not blamed for an expert: where a search finds nothing, the gold behaviour says so and calls
     nothing more; where it finds several, it goes on with the first. A failure ends it, too.
     """
-    return follows(PLANS[case.intent](Ask(case.intent, "img_1", case.noun)), steps, tools)
+    return follows(PLANS[case.intent](Ask(case.intent, case.image, case.noun)), steps, tools)
 
 
 def follows(plan: Plan, steps: Sequence[Step], tools: Mapping[str, Tool[Any]]) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ..settings import load_profile
-from .agent import wilson
+from .intervals import independent
 
 ROLE = "captioner"
 GROUP = "captions"
@@ -34,7 +33,7 @@ def run(cases: int, profile: str = "bundled") -> dict[str, Any]:
         profile: whose captioner.
 
     Returns:
-        `report` (see `training.captioner.measure.figures`), `rows` for the suite's table, and `models`.
+        `report` (see `training.captioner.measure.figures`), and `rows` for the suite's table.
 
     Raises:
         UserError: the profile has no captioner, or its files are missing.
@@ -45,9 +44,7 @@ def run(cases: int, profile: str = "bundled") -> dict[str, Any]:
     spec = load_profile(profile).spec(ROLE)
     folder = resolve(spec)
     report = measure(folder, cases)
-    card = folder / "card.json"
-    sha256 = json.loads(card.read_text("utf-8")).get("sha256", "") if card.is_file() else ""
-    return {"report": report, "rows": rows_of(report), "models": {ROLE: {"spec": str(spec), "sha256": sha256}}}
+    return {"report": report, "rows": rows_of(report)}
 
 
 def rows_of(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -62,7 +59,7 @@ def rows_of(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def row(name: str, value: float, cases: int | None, blind: float | None, bar: float | None) -> dict[str, Any]:
     """One row; shares in 0..1."""
-    bounds = wilson(round(value * cases), cases) if cases else None
+    bounds = independent(round(value * cases), cases) if cases else None
     return {"group": GROUP, "name": name, "cases": cases or 0, "value": value, "interval": bounds, "baseline": blind,
             "bar": bar, "good": "high"}  # fmt: skip
 

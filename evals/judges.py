@@ -7,7 +7,7 @@ nothing that can be checked is wrong, whatever else it contains.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,13 +58,23 @@ class Shown:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer is right; where not, why not."""
+    """Whether an answer is right; where not, why not.
+
+    `why` is a kind of failure and says nothing of the case; `detail` may quote it.
+    """
 
     right: bool
     why: str = ""
+    detail: str = ""
 
 
 RIGHT = Verdict(True)
+
+
+def _wrong(said: Collection[Any], what: str, detail: str) -> Verdict:
+    """A wrong answer of a kind: nothing of it was said, several were, or another one."""
+    kind = f"no {what}" if not said else f"several {what}s" if len(said) > 1 else f"another {what}"
+    return Verdict(False, kind, detail if said else "")
 
 
 def judge(intent: str, truth: Truth, told: Told, shown: Shown) -> Verdict:
@@ -144,7 +154,7 @@ def judge_count(text: str, number: int) -> Verdict:
     """Right when the answer says this number, no other, and says it flatly."""
     said = numbers_said(text)
     if said != {number}:
-        return Verdict(False, f"said {', '.join(f'{one:g}' for one in sorted(said)) or 'no number'}, not {number}")
+        return _wrong(said, "number", f"said {', '.join(f'{one:g}' for one in sorted(said))}, not {number}")
     bare = _bare(text)
     if _UNSURE.search(bare) or _VAGUE.search(bare):
         return Verdict(False, "hedged")
@@ -158,7 +168,7 @@ def judge_exist(text: str, there: bool) -> Verdict:
         return Verdict(False, "said both yes and no" if yes else "said neither yes nor no")
     if _UNSURE.search(text):
         return Verdict(False, "hedged")
-    return RIGHT if yes == there else Verdict(False, f"said {'yes' if yes else 'no'}")
+    return RIGHT if yes == there else Verdict(False, "a false yes" if yes else "a false no")
 
 
 def judge_attribute(text: str, facet: str, value: str) -> Verdict:
@@ -167,7 +177,7 @@ def judge_attribute(text: str, facet: str, value: str) -> Verdict:
     meanings = [parse_phrase(word) or {} for word in re.findall(r"[a-z]+", bare.lower())]
     said = {meaning[facet] for meaning in meanings if facet in meaning}
     if said != {value}:
-        return Verdict(False, f"said {', '.join(sorted(said)) or f'no {facet}'}, not {value}")
+        return _wrong(said, facet, f"said {', '.join(sorted(said))}, not {value}")
     if _UNSURE.search(bare) or _NEGATED.search(bare):
         return Verdict(False, "hedged")
     return RIGHT
@@ -205,22 +215,22 @@ def places_of(box: Box, size: tuple[int, int]) -> set[str]:
 def judge_where(told: Told, box: Box, size: tuple[int, int]) -> Verdict:
     """Right when a cited region is the thing, every place that is named fits it, and so does a box in words."""
     if not any(_overlap(cited, box) >= BOX_IOU for cited in told.boxes):
-        return Verdict(False, f"cited no region at {box_text(box)}")
+        return Verdict(False, "no region there was cited", f"none at {box_text(box)}")
     said, fit = places_said(told.text), places_of(box, size)
     if not said or not said <= fit:
-        return Verdict(False, f"said {', '.join(sorted(said)) or 'no place'}, not {', '.join(sorted(fit))}")
+        return _wrong(said, "place", f"said {', '.join(sorted(said))}, not {', '.join(sorted(fit))}")
     corners = [tuple(float(corner) for corner in corners) for corners in _CORNERS.findall(told.text)]
     if any(_overlap(written, box) < BOX_IOU for written in corners):
-        return Verdict(False, f"wrote another box than {box_text(box)}")
+        return Verdict(False, "another box was written", f"not {box_text(box)}")
     return Verdict(False, "hedged") if _UNSURE.search(told.text) else RIGHT
 
 
 def judge_cutout(cutouts: Sequence[np.ndarray], picture: np.ndarray, mask: np.ndarray) -> Verdict:
     """Right when the one cut-out that was made shows the thing: its alpha against the true mask, where it was cut."""
     if len(cutouts) != 1:
-        return Verdict(False, f"made {len(cutouts)} cut-outs")
+        return Verdict(False, "no cut-out" if not cutouts else "several cut-outs", f"made {len(cutouts)}")
     overlap = best_overlap(cutouts[0], picture, mask)
-    return RIGHT if overlap >= MASK_IOU else Verdict(False, f"the cut-out has an IoU of {overlap:.2f}")
+    return RIGHT if overlap >= MASK_IOU else Verdict(False, "a bad cut-out", f"IoU {overlap:.2f}")
 
 
 def _box(corners: np.ndarray) -> Box:

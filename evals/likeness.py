@@ -21,7 +21,7 @@ from ..tools.embedder import view_of_image
 from ..tools.experts.clip.expert import Clip
 from ..tools.look import IN_DOMAIN
 from ..tools.requests import Likeness
-from .agent import wilson
+from .intervals import independent
 
 PHOTOGRAPHS = {
     "skimage": (
@@ -101,4 +101,4 @@ def known(clip: Clip, images: Sequence[Image.Image]) -> list[bool]:
 def _row(name: str, wrong: Sequence[bool]) -> dict[str, Any]:
     share = sum(wrong) / len(wrong)
     return {"group": "likeness", "name": name, "cases": len(wrong), "value": round(share, 4),
-            "interval": wilson(sum(wrong), len(wrong)), "baseline": None, "bar": None, "good": "low"}  # fmt: skip
+            "interval": independent(sum(wrong), len(wrong)), "baseline": None, "bar": None, "good": "low"}  # fmt: skip

@@ -1,8 +1,9 @@
 """How well memory finds things: recall by words, regions, near duplicates, what was never seen, zero-shot naming.
 
-Everything goes through `Memory` as users get it, in a home folder of its own: pictures are given in
-conversations, things are regions under the names that the detector gives, and queries are asked with
-the thresholds in place. Scenes are of the split "test", from number 20,000 on.
+Everything goes the way of users: pictures are files that `saccade index` takes in, or are shown in conversations with
+the bundled controller (`remembered`), regions are the detector's own, and queries go through `Memory.recall` with its
+thresholds in place. A thing that the detector overlooked counts as missed. Scenes are of the split "test", from number
+20,000 on; cases are drawn independently, one a picture or a thing, so intervals are over cases.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +20,21 @@ import numpy as np
 from PIL import Image
 
 from ..agent.agent import Agent
+from ..agent.indexing import Indexing
 from ..memory.query import Query
-from ..memory.records import RegionDraft, ToolResult
-from ..memory.workspace import LedgerWorkspace
 from ..scenes.language.captions import full_caption, partial_caption
 from ..scenes.language.forms import holds
 from ..scenes.language.phrases import VALUES, phrase_of, phrase_true, region_phrase
-from ..scenes.render import render
-from ..scenes.sample import sample_scene
-from ..scenes.scene import Scene, Thing
 from ..settings import Settings
 from ..tools.embedder import view_of_image
 from ..tools.requests import Classify
-from .agent import wilson
+from .intervals import independent
+from .models import models_of
+from .remembered import SIZE, TALKED, Pool, draw, fill
 from .variants import CHANGES, lookalikes
 
 FIRST = 20_000  # the first scene's number
-SIZE = 512  # px
-IN_A_CHAT = 25  # pictures of one conversation, which is also the pool of the never-seen suite
+FEW = 25  # pictures of one owner of the never-seen suite
 OWNER, COPIES = "ann", "ben"  # the second has the near duplicates
 AGAIN = 4  # one picture in so many gets its near duplicates and lookalikes
 STRANGE = (
@@ -48,101 +46,82 @@ STRANGE = (
 Done = Callable[[int, int], None]
 
 
-@dataclass
-class Pool:
-    """What was remembered, with its truth."""
-
-    scenes: dict[str, Scene] = field(default_factory=dict)  # by the picture's id
-    boxes: dict[str, np.ndarray] = field(default_factory=dict)  # by the picture's id: (n, 4)
-    shares: dict[str, Any] = field(default_factory=dict)  # the same in shares of the side, as `forms.holds` takes them
-    things: dict[str, Thing] = field(default_factory=dict)  # by the region's id
-    chats: dict[str, list[str]] = field(default_factory=dict)  # pictures by conversation
-
-
 def run(*, cases: int, profile: str, done: Done | None = None, workers: int = 1) -> dict[str, Any]:
     """Run the suite.
 
     Args:
         cases: how many held-out scenes are remembered; all figures scale with it.
-        profile: the models; its role "clip" is measured.
+        profile: the models.
         done: told how far it is.
         workers: not used: there is one memory.
 
     Returns:
         JSON values: `rows` of {group, name, cases, value, interval, baseline, bar}, shares all; and what was measured.
+
+    Raises:
+        UserError: a model of the profile is missing or does not fit its card.
     """
     begun = time.perf_counter()
     rng = random.Random(20_000)
     tell = done or (lambda some, of: None)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder) / "home", profile=profile, threads=1)
+        models = models_of(settings.chosen, {"clip", "detector", "controller"})
+        drawn = draw(Path(folder) / "pictures", range(FIRST, FIRST + cases))
         with Agent(profile, settings=settings) as agent:
-            pool = _remember(agent, cases, lambda some: tell(some, 2 * cases))
+            pool = fill(agent, OWNER, drawn, lambda some: tell(some, 3 * cases), talk=True)
             took = time.perf_counter() - begun
-            rows = _captions(agent, pool, rng)
-            tell(cases + cases // 4, 2 * cases)
+            rows = _found(pool) + _captions(agent, pool, rng)
             rows += _regions(agent, pool, rng)
-            tell(cases + cases // 2, 2 * cases)
-            rows += _never_seen(agent, pool, rng)
-            rows += _near_duplicates(agent, pool, rng, lambda share: tell(round((1.5 + share / 2) * cases), 2 * cases))
+            few: list[Pool] = []
+            for start in range(0, cases, FEW):
+                part = drawn[start : start + FEW]
+                few.append(fill(agent, f"owner {start}", part, lambda some: None, talk=False))
+                tell(cases + start + len(part), 3 * cases)
+            rows += _never_seen(agent, few, rng)
+            place = Path(folder) / "copies"
+            rows += _near_duplicates(agent, pool, rng, place, lambda share: tell(round((2 + share) * cases), 3 * cases))
             rows += _zero_shot(agent, pool)
-            embedder = agent.memory.embedder
-            assert embedder is not None  # the profile has a CLIP
-            model = {"name": embedder.name, "sha256": embedder.sha256, "dim": embedder.dim}
-    tell(2 * cases, 2 * cases)
+    tell(3 * cases, 3 * cases)
     return {
         "cases": cases,
         "regions": len(pool.things),
-        "plan": {"cases": cases, "profile": profile, "split": "test", "first_scene": FIRST},
-        "models": {"clip": model},
+        "plan": {
+            "cases": cases, "profile": profile, "split": "test", "first_scene": FIRST,
+            "filled by": f"saccade index, and one picture in {TALKED} in conversations",
+        },
+        "models": models,
         "rows": rows,
         "seconds": round(time.perf_counter() - begun, 1),
         "remembering_seconds": round(took, 1),
-    }
+    }  # fmt: skip
 
 
-def _remember(agent: Agent, cases: int, tell: Callable[[int], None]) -> Pool:
-    pool = Pool()
-    for start in range(0, cases, IN_A_CHAT):
-        numbers = range(FIRST + start, FIRST + min(cases, start + IN_A_CHAT))
-        scenes = [sample_scene(number, "test") for number in numbers]
-        drawn = [render(scene, SIZE) for scene in scenes]
-        chat = agent.chats.new_id()
-        workspace = LedgerWorkspace(agent.store, chat, OWNER)
-        _, pictures = workspace.begin_turn([one.image for one in drawn])
-        items: list[str] = []
-        for scene, one, picture in zip(scenes, drawn, pictures, strict=True):
-            drafts = [
-                RegionDraft(picture.id, tuple(map(float, box)), thing.shape, 0.9)  # pyright: ignore
-                for box, thing in zip(one.boxes, scene.things, strict=True)
-            ]
-            call, said = f"find_{picture.handle}", {"image": picture.handle}
-            found, _ = workspace.record(call, "find_objects", said, ToolResult(drafts), lambda _: "", turn=1)
-            pool.scenes[picture.id], pool.boxes[picture.id] = scene, one.boxes
-            pool.shares[picture.id] = one.boxes / SIZE
-            pool.things |= {region.id: thing for region, thing in zip(found.regions, scene.things, strict=True)}
-            items += [picture.id, *(region.id for region in found.regions)]
-        pool.chats[chat] = [picture.id for picture in pictures]
-        agent.memory.remember(OWNER, items)
-        tell(start + len(scenes))
-    return pool
+def _found(pool: Pool) -> list[dict[str, Any]]:
+    """How many of the things on the pictures are in memory at all, as regions of the detector's."""
+    there = [[thing for id, thing in pool.things.items() if id.startswith(f"{picture}.")] for picture in pool.scenes]
+    hits = [thing in some for some, scene in zip(there, pool.scenes.values(), strict=True) for thing in scene.things]
+    return [row("things on the pictures", "remembered as a region", hits, 0.0)]
 
 
 def _captions(agent: Agent, pool: Pool, rng: random.Random) -> list[dict[str, Any]]:
     """Pictures by captions. A partial caption may be true of many pictures: each of them is right."""
     full: dict[int, list[bool]] = {1: [], 5: []}
+    signs: dict[int, list[bool]] = {1: [], 5: []}
     part: dict[int, list[bool]] = {1: [], 5: []}
     own: list[bool] = []
     chance: list[float] = []
+    shares: Any = pool.shares
     for picture, scene in pool.scenes.items():
-        hits = _asked(agent, Query(words=full_caption(scene, rng, words=False).text, k=5, kind="picture"))
-        for k in full:
-            full[k].append(picture in hits[:k])
-        caption = partial_caption(scene, rng, pool.shares[picture])
+        for some, words in ((full, False), (signs, True)):
+            hits = _asked(agent, OWNER, Query(words=full_caption(scene, rng, words=words).text, k=5, kind="picture"))
+            for k in some:
+                some[k].append(picture in hits[:k])
+        caption = partial_caption(scene, rng, shares[picture])
         true = {
-            id for id, other in pool.scenes.items() if holds(caption.form, other, pool.shares[id])
+            id for id, other in pool.scenes.items() if holds(caption.form, other, shares[id])
         } | {picture}  # fmt: skip
-        hits = _asked(agent, Query(words=caption.text, k=5, kind="picture"))
+        hits = _asked(agent, OWNER, Query(words=caption.text, k=5, kind="picture"))
         for k in part:
             part[k].append(bool(true & set(hits[:k])))
         own.append(picture in hits)
@@ -151,6 +130,8 @@ def _captions(agent: Agent, pool: Pool, rng: random.Random) -> list[dict[str, An
     return [
         row("pictures by full captions", "recall@1", full[1], 1 / count, bar=0.75),
         row("pictures by full captions", "recall@5", full[5], min(1.0, 5 / count)),
+        row("pictures by full captions", "recall@1, words on signs included", signs[1], 1 / count),
+        row("pictures by full captions", "recall@5, words on signs included", signs[5], min(1.0, 5 / count)),
         row("pictures by partial captions", "recall@1, any true picture", part[1], _mean(chance)),
         row(
             "pictures by partial captions",
@@ -166,10 +147,10 @@ def _regions(agent: Agent, pool: Pool, rng: random.Random) -> list[dict[str, Any
     """Regions by phrases such as "a shiny red block"; every region that the phrase is true of is right."""
     found: dict[int, list[bool]] = {1: [], 5: []}
     chance: list[float] = []
-    for thing in rng.sample(list(pool.things.values()), min(len(pool.things), len(pool.scenes))):
+    for thing in rng.sample(pool.every_thing, min(len(pool.every_thing), len(pool.scenes))):
         phrase = region_phrase(thing, rng)
         true = {id for id, other in pool.things.items() if phrase_true(phrase.attributes, other)}
-        hits = _asked(agent, Query(words=phrase.text, k=5, kind="region"))
+        hits = _asked(agent, OWNER, Query(words=phrase.text, k=5, kind="region"))
         for k in found:
             found[k].append(bool(true & set(hits[:k])))
         chance.append(len(true) / len(pool.things))
@@ -180,28 +161,27 @@ def _regions(agent: Agent, pool: Pool, rng: random.Random) -> list[dict[str, Any
     ]
 
 
-def _never_seen(agent: Agent, pool: Pool, rng: random.Random) -> list[dict[str, Any]]:
-    """Within one conversation each: what is there must be found, what is not there must not be answered."""
+def _never_seen(agent: Agent, few: Sequence[Pool], rng: random.Random) -> list[dict[str, Any]]:
+    """With one owner's few pictures: what is there must be found, what is not there must not be answered."""
     missed: list[bool] = []
     absent: list[bool] = []
     strange: list[bool] = []
-    for chat, pictures in pool.chats.items():
-        things = {id: thing for id, thing in pool.things.items() if id.partition(".")[0] in pictures}
-        for thing in rng.sample(list(things.values()), min(len(things), 10)):
+    for pool in few:
+        for thing in rng.sample(pool.every_thing, min(len(pool.every_thing), 10)):
             attributes = {facet: getattr(thing, facet) for facet in ("color", "shape")}
             if rng.random() < 0.4:
                 attributes["material"] = thing.material
-            true = {id for id, one in things.items() if phrase_true(attributes, one)}
-            hits = _asked(agent, Query(words=phrase_of(attributes, rng).text, k=5, kind="region", chat=chat))
+            true = {id for id, one in pool.things.items() if phrase_true(attributes, one)}
+            hits = _asked(agent, pool.owner, Query(words=phrase_of(attributes, rng).text, k=5, kind="region"))
             missed.append(not true & set(hits))
-            while any(phrase_true(attributes, one) for one in things.values()):
+            while any(phrase_true(attributes, one) for one in pool.every_thing):
                 attributes = {facet: rng.choice(VALUES[facet]) for facet in attributes}
-            hits = _asked(agent, Query(words=phrase_of(attributes, rng).text, k=5, kind="region", chat=chat))
+            hits = _asked(agent, pool.owner, Query(words=phrase_of(attributes, rng).text, k=5, kind="region"))
             absent.append(bool(hits))
         for words in rng.sample(STRANGE, 4):
-            strange.append(bool(_asked(agent, Query(words=words, k=5, chat=chat))))
-    noise = [bool(_asked(agent, Query(picture=_noise(number), k=5))) for number in range(max(8, len(pool.chats)))]
-    name = f"never seen, among {IN_A_CHAT} pictures"
+            strange.append(bool(_asked(agent, pool.owner, Query(words=words, k=5))))
+    noise = [bool(_asked(agent, OWNER, Query(picture=_noise(number), k=5))) for number in range(max(8, len(few)))]
+    name = f"never seen, among {FEW} pictures"
     return [
         row(name, "misses: a thing that is there is not found", missed, 1.0, good="low"),
         row(name, "false alarms: colour and shape never seen together", absent, 1.0, good="low"),
@@ -217,23 +197,20 @@ def _noise(number: int) -> Image.Image:
 
 
 def _near_duplicates(
-    agent: Agent, pool: Pool, rng: random.Random, tell: Callable[[float], None]
+    agent: Agent, pool: Pool, rng: random.Random, folder: Path, tell: Callable[[float], None]
 ) -> list[dict[str, Any]]:
     """Copies of pictures must be linked with them, lookalikes must not; each was given after the originals."""
     pictures = list(pool.scenes)
-    originals = [agent.store.add(agent.store.open(one, OWNER), owner=COPIES).id for one in pictures]
-    agent.memory.remember(COPIES, originals)
+    _index(agent, [pool.files[one] for one in pictures])
     linked: dict[str, list[bool]] = {}
     alike: dict[str, list[bool]] = {}
     right = wrong = 0
     chosen = pictures[::AGAIN]
     for place, picture in enumerate(chosen):
         image = agent.store.open(picture, OWNER)
-        copies = {name: change(image) for name, change in CHANGES.items()}
-        family = {name: agent.store.add(copy, owner=COPIES).id for name, copy in copies.items()}
+        family = _copies(agent, folder / picture, {name: change(image) for name, change in CHANGES.items()})
         others = lookalikes(pool.scenes[picture], rng, SIZE)
-        strangers = {name: agent.store.add(other, owner=COPIES).id for name, other in others.items()}
-        agent.memory.remember(COPIES, [*family.values(), *strangers.values()])
+        strangers = _copies(agent, folder / f"{picture} alike", others)
         near = set(agent.memory.near_duplicates(COPIES, picture))
         same = {picture, *family.values()}
         for name, copy in family.items():
@@ -256,16 +233,32 @@ def _near_duplicates(
     ]
 
 
+def _copies(agent: Agent, folder: Path, images: dict[str, Image.Image]) -> dict[str, str]:
+    """Write pictures to files and take them in; their ids by name."""
+    folder.mkdir(parents=True)
+    paths = {name: folder / f"{at}.png" for at, name in enumerate(images)}
+    for name, image in images.items():
+        image.save(paths[name], "PNG", compress_level=1)
+    ids = _index(agent, list(paths.values()))
+    return {name: ids[path] for name, path in paths.items()}
+
+
+def _index(agent: Agent, paths: Sequence[Path]) -> dict[Path, str]:
+    """Take files in for the owner of copies, as `saccade index --no-regions` does; the ids."""
+    found = Indexing(agent.runtime, COPIES, regions=False).run(paths)
+    return {one.path: one.id for one in found if one.id is not None}
+
+
 def _zero_shot(agent: Agent, pool: Pool) -> list[dict[str, Any]]:
-    """Naming crops of single things by what they are nearest to, among all values of a facet."""
+    """Naming the detector's regions by what they are nearest to, among all values of a facet."""
     chosen = list(pool.things.items())[: len(pool.scenes)]
+    boxes = {hit.id: hit.box for hit in agent.memory.recall(OWNER, Query(kind="region", k=100_000))}
     crops: list[Any] = []
     for id, _ in chosen:
-        picture, number = id.split(".r")
-        place = [one for one in pool.things if one.startswith(f"{picture}.")].index(f"{picture}.r{number}")
-        box = tuple(float(value) for value in pool.boxes[picture][place])
-        whole = view_of_image(agent.store.open(picture, OWNER))
-        crops.append(type(whole)(whole.picture, whole.size, box, whole.load))  # pyright: ignore
+        whole = view_of_image(agent.store.open(id.partition(".")[0], OWNER))
+        box = boxes[id]
+        assert box is not None  # a region has one
+        crops.append(replace(whole, box=box))
     rows: list[dict[str, Any]] = []
     for facet in ("shape", "color", "material"):
         values = VALUES[facet]
@@ -279,8 +272,8 @@ def _zero_shot(agent: Agent, pool: Pool) -> list[dict[str, Any]]:
     return rows
 
 
-def _asked(agent: Agent, query: Query) -> list[str]:
-    return [hit.id for hit in agent.memory.recall(OWNER, query)]
+def _asked(agent: Agent, owner: str, query: Query) -> list[str]:
+    return [hit.id for hit in agent.memory.recall(owner, query)]
 
 
 def row(
@@ -293,7 +286,7 @@ def row(
         "name": name,
         "cases": len(hits),
         "value": round(share, 4),
-        "interval": [round(bound, 4) for bound in wilson(sum(hits), len(hits)) or (0.0, 1.0)],
+        "interval": list(independent(sum(hits), len(hits)) or (0.0, 1.0)),
         "baseline": round(baseline, 4),
         "good": good,
         "bar": bar,

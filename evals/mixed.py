@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..scenes.sample import sample_scene
 from .cases.mixed import ANSWERS, CORE, LANGUAGE, WORDINGS, MixedCase, mixed_cases
+from .intervals import over_templates
 from .judges import Shown, Told, Verdict, judge
 from .workers import outcomes as side_by_side
 from .wrappers import Trusting, Varied, Without
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ..tools.contracts import Experts
 
 ROLES = ("llava", "captioner", "reader")  # that write words, and are taken away
+TURNS = 3  # of a conversation
 FAILURES = 60  # that the report shows
 USER = "eval"
 
@@ -88,7 +91,7 @@ def judge_mixed(case: MixedCase, told: Told, shown: Shown) -> Verdict:
     if case.truth.kind == "bool" and not re.search(r"\b(yes|yep|yeah|no|nope)\b", text, re.I):
         return Verdict(False, "said neither yes nor no")  # what was not found is no answer to a relation
     if case.truth.kind == "count" and re.fullmatch(r"\W*(yes|no)\W*", text, re.I):
-        return Verdict(False, f"said {text.strip()}, not {case.truth.value}")  # "no" alone is no number
+        return Verdict(False, "no number", f"said {text.strip()}, not {case.truth.value}")  # "no" alone is no number
     return judge(case.asked, case.truth, Told(text), shown)
 
 
@@ -97,7 +100,7 @@ def judge_read(text: str, word: str) -> Verdict:
     bare = _QUOTED.sub(" ", text)
     said = {unquoted(one) for one in _QUOTED.findall(text)} | set(_CAPITALS.findall(bare))
     if said != {word}:
-        return Verdict(False, f"said {', '.join(sorted(said)) or 'no word'}, not {word}")
+        return Verdict(False, "another word" if said else "no word", f"said {', '.join(sorted(said))}, not {word}")
     return Verdict(False, "hedged") if _DOUBT.search(bare) else Verdict(True)
 
 
@@ -134,7 +137,7 @@ class MixedBench:
         from ..tools.pool import ExpertPool
 
         self._home = home
-        settings = Settings(home=home, profile=profile, threads=1, remember=False)
+        settings = Settings(home=home, profile=profile, threads=1)
         self._experts = Varied(experts or ExpertPool(settings.chosen, settings.device, settings.threads))
         self._agent = Agent(profile, controller=controller, settings=settings, experts=self._experts)
 
@@ -143,43 +146,59 @@ class MixedBench:
         self._agent.close()
 
     def run(self, case: MixedCase) -> Answered:
-        """Put a case to the agent three times. A turn that ends in an error of any kind is wrong; `error` tells it."""
+        """Put a case to the agent in a conversation of its own; see `converse`."""
+        return self.converse([case])[0]
+
+    def converse(self, cases: Sequence[MixedCase]) -> list[Answered]:
+        """Put cases to the agent as the turns of one conversation, each with its own picture; three times.
+
+        A turn that ends in an error of any kind is wrong; `error` tells of what kind.
+        """
         from .bench import blank, show
 
-        shown = show(sample_scene(case.scene, "test"))
-        try:
-            whole = self._answer(case, shown, shown)
-            with self._experts.under(partial(Without, profile=self._agent.profile, roles=ROLES)):
-                without = self._answer(case, shown, shown)
-            with self._experts.under(Trusting):
-                unseen = self._answer(case, blank(shown), shown)
-        finally:
-            for leftover in ("images", "masks", "evidence"):
-                shutil.rmtree(self._home / leftover, ignore_errors=True)
-        told = {"kind": case.truth.kind, "value": case.truth.value, "things": list(case.truth.things)}
-        return Answered(
-            case.name,
-            case.set,
-            case.kind,
-            case.tags,
-            case.family,
-            case.scene,
-            case.request,
-            told,
-            whole,
-            without,
-            unseen,
-        )
+        shown = [show(sample_scene(case.scene, "test")) for case in cases]
+        whole = self._answers(cases, shown, shown)
+        with self._experts.under(partial(Without, profile=self._agent.profile, roles=ROLES)):
+            without = self._answers(cases, shown, shown)
+        with self._experts.under(Trusting):
+            unseen = self._answers(cases, [blank(one) for one in shown], shown)
+        return [
+            Answered(
+                name=case.name,
+                set=case.set,
+                kind=case.kind,
+                tags=case.tags,
+                family=case.family,
+                scene=case.scene,
+                request=case.request,
+                truth={"kind": case.truth.kind, "value": case.truth.value, "things": list(case.truth.things)},
+                whole=whole[at],
+                without=without[at],
+                blank=unseen[at],
+            )
+            for at, case in enumerate(cases)
+        ]
 
-    def _answer(self, case: MixedCase, shown: Shown, truth: Shown) -> Answer:
+    def _answers(self, cases: Sequence[MixedCase], shown: Sequence[Shown], truth: Sequence[Shown]) -> list[Answer]:
         from .bench import png
 
-        try:
-            reply = self._agent.chat(user=USER).send(case.request, [png(shown.picture)])
-        except Exception as error:  # a fault in one turn must not cost the other cases; the report tells it
-            return Answer(error=f"{type(error).__name__}: {error}"[:500])
-        verdict = judge_mixed(case, Told(reply.text, tuple(region.box for region in reply.regions)), truth)
-        return Answer(reply.text, verdict.right, verdict.why, [step.to_json() for step in reply.steps])
+        chat = self._agent.chat(user=USER)
+        answers: list[Answer] = []
+        for at, (case, one, true) in enumerate(zip(cases, shown, truth, strict=True)):
+            request = re.sub(r"\bimg_1\b", f"img_{at + 1}", case.request)
+            try:
+                reply = chat.send(request, [png(one.picture)])
+            except Exception as error:  # a fault in one turn must not cost the other cases; the report tells it
+                answers.append(Answer(why="the turn failed", error=f"{type(error).__name__}: {error}"[:500]))
+                continue
+            verdict = judge_mixed(case, Told(reply.text, tuple(region.box for region in reply.regions)), true)
+            steps = [step.to_json() for step in reply.steps]
+            answers.append(Answer(reply.text, verdict.right, verdict.why, steps))
+        self._agent.remembering.wait()
+        if chat.begun:
+            self._agent.memory.forget(USER, chat=chat.id)
+        shutil.rmtree(self._home / "evidence", ignore_errors=True)
+        return answers
 
 
 # ---------------------------------------------------------------- the suite
@@ -192,6 +211,7 @@ def run(
     controller: str | None = None,
     workers: int = 1,
     done: Done | None = None,
+    show_failures: bool = False,
 ) -> dict[str, Any]:
     """Run the suite; the same cases give the same figures.
 
@@ -201,6 +221,7 @@ def run(
         controller: a model spec, instead of the profile's controller.
         workers: processes side by side.
         done: told how far it is.
+        show_failures: the report holds failed cases in words.
 
     Returns:
         JSON values: see `report`, and what was measured.
@@ -215,38 +236,48 @@ def run(
     asked = mixed_cases(cases)
     outcomes: list[Answered] = []
     make = partial(MixedBench, profile=profile, controller=controller)
-    for outcome in side_by_side(make, [(case,) for case in asked], workers):
-        outcomes.append(outcome)
+    held = [(asked[start : start + TURNS],) for start in range(0, len(asked), TURNS)]
+    for answered in side_by_side(make, held, workers, "converse"):
+        outcomes += answered
         if done is not None:
             done(len(outcomes), len(asked))
     order = {case.name: place for place, case in enumerate(asked)}
     outcomes.sort(key=lambda one: order[one.name])
-    return report(outcomes) | {
-        "plan": {"cases": cases, "profile": profile, "controller": controller, "roles taken away": list(ROLES)},
+    return report(outcomes, words=show_failures) | {
+        "plan": {
+            "cases": cases,
+            "profile": profile,
+            "controller": controller,
+            "roles taken away": list(ROLES),
+            "turns of a conversation": TURNS,
+            "remembering": True,
+        },
         "models": models,
         "workers": workers,
         "seconds": round(time.monotonic() - begun, 1),
     }
 
 
-def report(outcomes: Sequence[Answered]) -> dict[str, Any]:
+def report(outcomes: Sequence[Answered], *, words: bool = False) -> dict[str, Any]:
     """The figures of all outcomes.
 
     `rows`: {group, name, cases, value, without, baseline, interval, bar, good}, shares of right answers with the whole
-    profile, without `ROLES`, and before a blank picture; the interval is the first one's. `errors`: turns that ended in
-    one; `failures`: the first cases whose answer was wrong with the whole profile.
+    profile, without `ROLES`, and before a blank picture; the interval is the first one's. `errors`: how
+    many turns ended in one, by its kind; `wrong`: why answers of the whole profile were wrong, by kind of request. With
+    `words` also `failures`, the first such cases, whole.
     """
-    from .agent import wilson
+    from .agent import kinds_of_failure
 
     def row(group: str, name: str, some: Sequence[Answered]) -> list[dict[str, Any]]:
         if not some:
             return []
         right = sum(one.whole.right for one in some)
+        families = [(one.set, one.family) for one in some]
         return [{
             "group": group, "name": name, "cases": len(some), "value": round(right / len(some), 4),
             "without": round(sum(one.without.right for one in some) / len(some), 4),
             "baseline": round(sum(one.blank.right for one in some) / len(some), 4),
-            "interval": wilson(right, len(some)), "bar": None, "good": "high",
+            "interval": over_templates([one.whole.right for one in some], families), "bar": None, "good": "high",
         }]  # fmt: skip
 
     rows = row("all", "all", outcomes)
@@ -260,12 +291,15 @@ def report(outcomes: Sequence[Answered]) -> dict[str, Any]:
     return {
         "cases": len(outcomes),
         "rows": rows,
-        "errors": [
-            f"{one.name}, {way}: {answer.error}"
-            for one in outcomes
-            for way, answer in (("whole", one.whole), ("without", one.without), ("blank", one.blank))
-            if answer.error
-        ],
+        "errors": dict(
+            Counter(
+                answer.error.partition(":")[0]
+                for one in outcomes
+                for answer in (one.whole, one.without, one.blank)
+                if answer.error
+            )
+        ),
         "failed": len(wrong),
-        "failures": [asdict(one) for one in wrong[:FAILURES]],
+        "wrong": kinds_of_failure((one.kind, one.whole.why) for one in wrong),
+        **({"failures": [asdict(one) for one in wrong[:FAILURES]]} if words else {}),
     }

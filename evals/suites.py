@@ -21,28 +21,32 @@ def _agent(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
     return run(Plan(**plan), workers, done)
 
 
-def _memory(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+def _memory(
+    workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None, show_failures: bool
+) -> dict[str, Any]:
     from .memory import run
 
     return run(cases=cases, profile=profile, done=done)
 
 
-def _experts(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+def _experts(
+    workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None, show_failures: bool
+) -> dict[str, Any]:
     from .vqa import run
 
     return run(cases=cases, profile=profile, done=done)
 
 
-def _tools(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+def _tools(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
     from .toolcalls import run
 
-    return run(cases=cases, profile=profile, controller=controller, workers=workers, done=done)
+    return run(workers=workers, done=done, **plan)
 
 
-def _mixed(workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None) -> dict[str, Any]:
+def _mixed(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
     from .mixed import run
 
-    return run(cases=cases, profile=profile, controller=controller, workers=workers, done=done)
+    return run(workers=workers, done=done, **plan)
 
 
 CASES = {
@@ -71,6 +75,7 @@ def run_suite(
     quiet: bool = False,
     profile: str = "bundled",
     controller: str | None = None,
+    show_failures: bool = False,
 ) -> dict[str, Any]:
     """Run a suite; unless `quiet`, show how far it is (on stderr) and print its tables.
 
@@ -82,6 +87,7 @@ def run_suite(
         quiet: print nothing.
         profile: the models.
         controller: a model spec, instead of the profile's controller.
+        show_failures: tell failed cases in words; a held-out set is spent once they were looked at.
 
     Returns:
         The report: JSON values, `suite` and what the suite says of itself (see `agent.run`).
@@ -91,7 +97,12 @@ def run_suite(
     """
     if name not in SUITES:
         raise UserError(f"There is no suite {name!r}.{suggest(name, SUITES)}", kind="unknown_suite")
-    plan = {"cases": CASES.get(name, 500) if cases is None else cases, "profile": profile, "controller": controller}
+    plan = {
+        "cases": CASES.get(name, 500) if cases is None else cases,
+        "profile": profile,
+        "controller": controller,
+        "show_failures": show_failures,
+    }
     if quiet:
         return {"suite": name} | SUITES[name](workers, None, **plan)
     from rich.console import Console

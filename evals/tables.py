@@ -30,10 +30,10 @@ def show_report(report: dict[str, Any], console: Console) -> None:
     families = [family for one in report["sets"].values() for family in one["families"]]
     worst = sorted(families, key=lambda family: (family["exact"] + family["answer"], family["name"]))[:SHOWN_FAMILIES]
     console.print(table(f"families, the worst {len(worst)} of {len(families)}", worst))
-    for failure in report["failures"][:SHOWN_FAILURES]:
+    console.print(table("by the turn of the conversation", report["turns"]))
+    for failure in report.get("failures", [])[:SHOWN_FAILURES]:
         show_failure(failure, console)
-    if report["errors"]:
-        console.print(f"[red]{len(report['errors'])} turns ended in an error[/], first {escape(report['errors'][0])}")
+    show_kinds(report, console)
     for figure, worst in report["worst"].items():
         met = "[green]met[/]" if worst["share"] >= worst["bar"] else "[red]missed[/]"
         console.print(
@@ -43,6 +43,15 @@ def show_report(report: dict[str, Any], console: Console) -> None:
         f"{report['cases']} cases in {report['seconds'] / 60:.1f} minutes with {report['workers']} processes: "
         f"{report['turns_per_second']} turns a second"
     )
+
+
+def show_kinds(report: dict[str, Any], console: Console) -> None:
+    """Print why answers were wrong, by kind of request, and how many turns ended in an error; no case in words."""
+    for intent, kinds in report["wrong"].items():
+        told = kinds if isinstance(kinds, int) else ", ".join(f"{count} x {why}" for why, count in kinds.items())
+        console.print(f"wrong, {escape(intent)}: {escape(str(told))}", highlight=False)
+    for kind, count in report["errors"].items():
+        console.print(f"[red]{count} turns ended in a {escape(kind)}[/]", highlight=False)
 
 
 def show_rows(report: dict[str, Any], console: Console) -> None:
@@ -71,12 +80,14 @@ def show_rows(report: dict[str, Any], console: Console) -> None:
             met,
         )
     console.print(made)
+    if "wrong" in report:
+        show_kinds(report, console)
     if "regions" not in report:
         console.print(f"{report['cases']} questions, {report['seconds'] / 60:.1f} minutes")
         return
     model = report["models"]["clip"]
     console.print(
-        f"{report['cases']} pictures, {report['regions']} regions, {model['name']} ({model['sha256'][:12]}), "
+        f"{report['cases']} pictures, {report['regions']} regions, {model['spec']} ({model['sha256'][:12]}), "
         f"{report['seconds'] / 60:.1f} minutes"
     )
 

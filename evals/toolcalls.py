@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..training.controller.wording.families import HELD_OUT
 from .cases.tools import ToolCase, tool_cases
+from .intervals import over_templates
 from .workers import outcomes as side_by_side
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ToolBench:
         from ..testing.experts import TrueExperts, Truth
 
         self._truths: dict[str, Truth] = {}
-        settings = Settings(home=home, profile=profile, threads=1, remember=False)
+        settings = Settings(home=home, profile=profile, threads=1)
         experts = TrueExperts(self._truths.__getitem__)
         self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
 
@@ -85,6 +86,7 @@ class ToolBench:
         except Exception as error:  # a fault in one turn must not cost the other cases; the report tells it
             return replace(made, error=f"{type(error).__name__}: {error}"[:500])
         finally:
+            self._agent.remembering.wait()
             self._truths.clear()
         exact = follows(PLANS[case.intent](case.ask), reply.steps, self._agent.tools)
         return replace(made, steps=[one.to_json() for one in reply.steps], answer=reply.text, exact=exact)
@@ -98,6 +100,7 @@ def run(
     workers: int = 1,
     done: Done | None = None,
     sets: Sequence[str] = HELD_OUT,
+    show_failures: bool = False,
 ) -> dict[str, Any]:
     """Run the suite; the same cases give the same figures.
 
@@ -108,10 +111,11 @@ def run(
         workers: processes side by side.
         done: told how far it is.
         sets: the held-out sets.
+        show_failures: the report holds failed cases in words.
 
     Returns:
-        JSON values: `rows` of {group, name, cases, value, interval, baseline, bar, good}, shares all; the first
-        `failures`, whole; and what was measured.
+        JSON values: `rows` of {group, name, cases, value, interval, baseline, bar, good}, shares all; and what was
+        measured.
 
     Raises:
         UserError: the controller is missing or does not fit its card.
@@ -128,24 +132,33 @@ def run(
         if done is not None:
             done(len(outcomes), len(asked))
     outcomes.sort(key=lambda one: one.name)
-    return report(outcomes) | {
-        "plan": {"cases": cases, "seed": SEED, "profile": profile, "controller": controller},
+    return report(outcomes, words=show_failures) | {
+        "plan": {
+            "cases": cases,
+            "seed": SEED,
+            "profile": profile,
+            "controller": controller,
+            "turns of a conversation": 1,
+            "remembering": True,
+        },
         "models": models,
         "seconds": round(time.monotonic() - begun, 1),
     }
 
 
-def report(outcomes: Sequence[Called]) -> dict[str, Any]:
-    """The figures of all outcomes: every set, the intents over all sets, the intents of each set."""
-    from .agent import wilson
+def report(outcomes: Sequence[Called], *, words: bool = False) -> dict[str, Any]:
+    """The figures of all outcomes: every set, the intents over all sets, the intents of each set.
 
+    `wrong`: how many cases of each intent were not exact; with `words` also `failures`, the first of them, whole.
+    """
     usual = Counter(one.tools for one in outcomes).most_common(1)[0][0] if outcomes else ()
 
     def row(group: str, name: str, some: Sequence[Called], bar: float | None = None) -> dict[str, Any]:
         exact = sum(one.exact for one in some)
+        families = [(one.set, one.family) for one in some]
         return {
             "group": group, "name": name, "cases": len(some), "value": round(exact / len(some), 4),
-            "interval": wilson(exact, len(some)), "bar": bar, "good": "high",
+            "interval": over_templates([one.exact for one in some], families), "bar": bar, "good": "high",
             "baseline": round(sum(one.tools == usual for one in some) / len(some), 4),
         }  # fmt: skip
 
@@ -165,7 +178,8 @@ def report(outcomes: Sequence[Called]) -> dict[str, Any]:
         "cases": len(outcomes),
         "rows": rows,
         "worst": min((one["value"] for one in rows[: len(sets)]), default=None),
-        "errors": [f"{one.name}: {one.error}" for one in outcomes if one.error],
+        "errors": dict(Counter(one.error.partition(":")[0] for one in outcomes if one.error)),
         "failed": len(wrong),
-        "failures": [asdict(one) for one in wrong[:FAILURES]],
+        "wrong": dict(Counter(one.intent for one in wrong)),
+        **({"failures": [asdict(one) for one in wrong[:FAILURES]]} if words else {}),
     }

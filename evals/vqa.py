@@ -1,4 +1,6 @@
-"""The suite "experts": LLaVA alone on held-out scenes, each figure beside the same model's before a blank picture.
+"""The suite "experts": LLaVA by itself on held-out scenes, each figure beside the same model's before a blank picture.
+
+Everything is asked through the experts, as tools ask them, of pictures of 512 px.
 
 Rows are those of the training notes: VQA as a whole and by kind, hops, type of answer and family, conversations of
 five turns, statements about one picture (FOIL) and about two (NLVR), words, and one look against two. The captioner's
@@ -7,16 +9,17 @@ rows follow, and how well pictures that the models do not know are told (`likene
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..settings import load_profile
-from .agent import wilson
+from ..training.llava.cases import Case
+from ..training.llava.measure import right
 from .captions import run as caption_figures
+from .intervals import over_templates
 from .likeness import run as likeness_figures
+from .models import models_of
 
 ROLE = "llava"
 # (group, tag) -> the least share that the training notes ask for; "" is the whole group.
@@ -49,37 +52,64 @@ def run(cases: int, profile: str = "bundled", done: Callable[[int, int], None] |
     Raises:
         UserError: the profile has no LLaVA or no captioner, or files are missing.
     """
-    from ..tools.weights import resolve
-    from ..training.llava.measure import measure
+    from ..tools.pool import ExpertPool
+    from ..training.llava.cases import all_cases
+    from ..training.llava.measure import report_of
+    from .llava_expert import ExpertAsker
 
-    spec = load_profile(profile).spec(ROLE)
-    folder = resolve(spec)
+    chosen = load_profile(profile)
+    chosen.spec(ROLE)
+    models = models_of(chosen, {ROLE, "captioner", "clip"})
     begun = time.perf_counter()
     captions = caption_figures(min(cases, MOST_SCENES), profile)
     likeness = likeness_figures(min(cases, MOST_SCENES), profile)
-    report = measure(folder, cases, done=done)
+    every = all_cases(cases)
+    report = report_of(ExpertAsker(ExpertPool(chosen)), every, done=done)
     return {
         "cases": report["cases"],
-        "plan": {"cases": cases, "profile": profile, "split": "test"},
-        "models": {ROLE: {"spec": str(spec), **_hash(folder)}, **captions["models"]},
-        "rows": [*rows_of(report), *captions["rows"], *likeness["rows"]],
+        "plan": {"cases": cases, "profile": profile, "split": "test", "asked through": "the experts, at 512 px"},
+        "models": models,
+        "rows": [*rows_of(report, every), *captions["rows"], *likeness["rows"]],
         "groups": report | {"captions": captions["report"], "likeness": likeness["report"]},
         "seconds": round(time.perf_counter() - begun, 1),
     }
 
 
-def _hash(folder: Path) -> dict[str, str]:
-    card = folder / "card.json"
-    return {"sha256": json.loads(card.read_text("utf-8")).get("sha256", "")} if card.is_file() else {}
+def marks_of(cases: Sequence[Case]) -> dict[tuple[str, str], tuple[list[bool], list[Hashable]]]:
+    """(group, tag) -> whether each answer was right, and the template that it comes from; "" is the whole group.
+
+    Of VQA a template is a family of questions, of a conversation all its turns are of one; other cases stand for
+    themselves.
+    """
+    marks: dict[tuple[str, str], tuple[list[bool], list[Hashable]]] = {}
+    for number, case in enumerate(cases):
+        for said, answer, tags in zip(case.said, case.answers, case.tags, strict=True):
+            good = right(case.group, said, answer)
+            for tag in ("", *tags):
+                some, templates = marks.setdefault((case.group, tag), ([], []))
+                some.append(good)
+                templates.append(case.template or number)
+    return marks
 
 
-def rows_of(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """A measured report as rows of a table, group by group."""
+def rows_of(report: dict[str, Any], cases: Sequence[Case] = ()) -> list[dict[str, Any]]:
+    """A measured report as rows of a table, group by group; of its cases come the intervals."""
     rows: list[dict[str, Any]] = []
+    marks = marks_of(cases)
     for group, one in report.items():
         if not isinstance(one, dict):
             continue
-        rows.append(_row(group, "all", one["right"], one["cases"], one.get("blind"), BARS.get((group, ""))))
+        rows.append(
+            _row(
+                group,
+                "all",
+                one["right"],
+                one["cases"],
+                one.get("blind"),
+                BARS.get((group, "")),
+                mark=marks.get((group, "")),
+            )
+        )
         if "whole conversations" in one:
             rows.append(
                 _row(group, "whole conversations", one["whole conversations"], one["conversations"], None, None)
@@ -90,13 +120,30 @@ def rows_of(report: dict[str, Any]) -> list[dict[str, Any]]:
             )
         for tag, part in one["by"].items():
             if not tag.startswith(HIDDEN_TAGS):
-                rows.append(_row(group, tag, part["right"], part["cases"], part.get("blind"), BARS.get((group, tag))))
+                rows.append(
+                    _row(
+                        group,
+                        tag,
+                        part["right"],
+                        part["cases"],
+                        part.get("blind"),
+                        BARS.get((group, tag)),
+                        mark=marks.get((group, tag)),
+                    )
+                )
     return rows
 
 
 def _row(
-    group: str, name: str, value: float, cases: int, blind: float | None, bar: float | None, good: str = "high"
+    group: str,
+    name: str,
+    value: float,
+    cases: int,
+    blind: float | None,
+    bar: float | None,
+    good: str = "high",
+    mark: tuple[list[bool], list[Hashable]] | None = None,
 ) -> dict[str, Any]:
-    bounds = wilson(round(value * cases), cases) if cases and good == "high" else None
+    bounds = None if mark is None else over_templates(*mark)
     return {"group": group, "name": name, "cases": cases, "value": value, "interval": bounds, "baseline": blind,
             "bar": bar, "good": good}  # fmt: skip

@@ -14,8 +14,6 @@ from typing import Any, Protocol
 class Bench(Protocol):
     """What cases are put to; it has its models loaded once."""
 
-    run: Callable[..., Any]  # puts a case
-
     def close(self) -> None:
         """Close its databases."""
         ...
@@ -36,21 +34,22 @@ def bench_of(make: Make) -> Iterator[Any]:
             bench.close()
 
 
-def outcomes(make: Make, cases: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Any]:
+def outcomes(make: Make, cases: Sequence[tuple[Any, ...]], workers: int, put: str = "run") -> Iterator[Any]:
     """What the bench says of each case, as it comes.
 
     Args:
         make: makes a bench; called once in each process.
-        cases: the arguments of `Bench.run`.
+        cases: the arguments of `put`.
         workers: processes side by side; 1: this one.
+        put: the method of the bench that takes a case.
     """
     if workers == 1:
         with bench_of(make) as bench:
-            yield from (bench.run(*case) for case in cases)
+            yield from (getattr(bench, put)(*case) for case in cases)
         return
     context = multiprocessing.get_context("spawn")  # forked children would share torch's threads and locks
     with ProcessPoolExecutor(workers, context, _begin, (make,)) as pool:
-        waiting = [pool.submit(_run, *case) for case in cases]
+        waiting = [pool.submit(_run, put, *case) for case in cases]
         try:
             for future in as_completed(waiting):
                 yield future.result()
@@ -72,5 +71,5 @@ def _begin(make: Make) -> None:
     atexit.register(made.__exit__, None, None, None)
 
 
-def _run(*case: Any) -> Any:
-    return _worker["bench"].run(*case)
+def _run(put: str, *case: Any) -> Any:
+    return getattr(_worker["bench"], put)(*case)

@@ -6,8 +6,9 @@ Each comes with the calls and the answer that are right.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...scenes.language.phrases import phrase_true
@@ -49,6 +50,7 @@ class Case:
     gold: tuple[tuple[Call, ...], ...]  # the steps of the last request, the calls of each; handles as if all goes well
     truth: Truth
     noun: Noun
+    image: str = "img_1"  # the handle of its picture
 
     @property
     def tools(self) -> int:
@@ -140,9 +142,22 @@ def _matching(noun: Noun, scene: Scene) -> list[Thing]:
     return [thing for thing in scene.things if phrase_true(dict(noun.attributes or ()), thing)]
 
 
-def _gold(ask: Ask, found: int) -> tuple[tuple[Call, ...], ...]:
-    """The calls that the plan makes when it finds that many."""
-    regions = "; ".join(f"reg_{n + 1} thing, centre, (0, 0, 1, 1), 0.99" for n in range(found))
+def placed(case: Case, place: int, regions: int) -> Case:
+    """The case as a later turn of a conversation: its picture is `img_<place>`, and so many regions have handles.
+
+    Whoever names the picture by its handle names the new one.
+    """
+    if place == 1:
+        return case
+    picture = f"img_{place}"
+    requests = tuple(re.sub(r"\bimg_1\b", picture, request) for request in case.requests)
+    gold = _gold(Ask(case.intent, picture, case.noun), len(case.truth.things), regions)
+    return replace(case, requests=requests, gold=gold, image=picture)
+
+
+def _gold(ask: Ask, found: int, before: int = 0) -> tuple[tuple[Call, ...], ...]:
+    """The calls that the plan makes when it finds that many, after `before` regions of earlier turns."""
+    regions = "; ".join(f"reg_{before + n + 1} thing, centre, (0, 0, 1, 1), 0.99" for n in range(found))
     plan = PLANS[ask.intent](ask)
     steps: list[tuple[Call, ...]] = []
     told: Sequence[str] | None = None
@@ -151,7 +166,8 @@ def _gold(ask: Ask, found: int) -> tuple[tuple[Call, ...], ...]:
             step = next(plan) if told is None else plan.send(list(told))
             steps.append(tuple(step.calls))
             told = [
-                f"{found} found: {regions}" if name == "find_objects" else "reg_1: red 0.99" for name, _ in step.calls
+                f"{found} found: {regions}" if name == "find_objects" else f"reg_{before + 1}: red 0.99"
+                for name, _ in step.calls
             ]
     except StopIteration:
         return tuple(steps)

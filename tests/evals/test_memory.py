@@ -26,6 +26,7 @@ def test_a_few_cases_with_the_bundled_models():
     assert (report["suite"], report["cases"], report["plan"]["first_scene"]) == ("memory", 6, 20_000)
     groups = {one["group"].split(",")[0] for one in report["rows"]}
     assert groups == {
+        "things on the pictures",
         "pictures by full captions",
         "pictures by partial captions",
         "regions by phrases",

@@ -215,7 +215,7 @@ def outcomes(tmp_path_factory):
 
 def test_without_its_language_models_a_perfect_agent_keeps_the_core_and_loses_the_rest(outcomes):
     made = report(outcomes)
-    assert made["failures"] == made["errors"] == []
+    assert made["wrong"] == made["errors"] == {}
     rows = {(row["group"], row["name"]): row for row in made["rows"]}
     assert list(rows)[:2] == [("all", "all"), ("core", "together")]
     assert [rows[group, "together"]["value"] for group in ("core", "language")] == [1, 1]
@@ -232,10 +232,12 @@ def test_without_its_language_models_a_perfect_agent_keeps_the_core_and_loses_th
 
 def test_what_is_wrong_is_told_whole_and_the_table_has_a_column_for_it(outcomes):
     wrong = replace(outcomes[-1], whole=replace(outcomes[-1].whole, right=False, why="said nothing", error="Oh: no"))
-    made = report([*outcomes[:-1], wrong])
+    made = report([*outcomes[:-1], wrong], words=True)
     assert made["failed"] == 1
     assert made["failures"][0]["whole"]["why"] == "said nothing"
-    assert made["errors"] == [f"{wrong.name}, whole: Oh: no"]
+    assert made["errors"] == {"Oh": 1}
+    assert made["wrong"] == {wrong.kind: {"said nothing": 1}}
+    assert "failures" not in report([*outcomes[:-1], wrong])
     console = Console(width=80)
     with console.capture() as shown:
         show_report({"suite": "mixed", "models": {"clip": "zoo:clip 12"}, "seconds": 1.0} | made, console)
@@ -253,7 +255,7 @@ def test_a_turn_that_ends_in_an_error_is_a_wrong_answer(tmp_path):
     for answer in (outcome.whole, outcome.without, outcome.blank):
         assert not answer.right
         assert "the controller is gone" in answer.error
-    assert len(report([outcome])["errors"]) == 3
+    assert report([outcome])["errors"] == {"RuntimeError": 3}
     assert not list(tmp_path.rglob("*.png"))
 
 
@@ -284,7 +286,7 @@ def test_the_suite_is_known_and_runs_from_end_to_end(tmp_path):
     script = tmp_path / "script.json"
     script.write_text(json.dumps(["There are 2."] * 40))
     alone = run_suite("mixed", cases=6, workers=1, quiet=True, controller=f"script:{script}")
-    assert (alone["suite"], alone["cases"], alone["errors"]) == ("mixed", 6, [])
+    assert (alone["suite"], alone["cases"], alone["errors"]) == ("mixed", 6, {})
     assert alone["plan"]["roles taken away"] == list(ROLES)
     assert set(ROLES) <= set(alone["models"])
     assert alone["rows"][0]["value"] == alone["rows"][0]["without"] == alone["rows"][0]["baseline"]

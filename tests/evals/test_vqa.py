@@ -7,7 +7,8 @@ import pytest
 
 from saccade.evals.suites import SUITES
 from saccade.evals.vqa import rows_of
-from saccade.training.llava.measure import Case, all_cases, figures, right, things_in
+from saccade.training.llava.cases import Case, all_cases, things_in
+from saccade.training.llava.measure import figures, right
 
 GREY = np.zeros((128, 128, 3), np.uint8)
 

@@ -353,7 +353,8 @@ def test_a_stage_trains_only_its_own_parts(model, words, store, tmp_path, tower,
 
 
 def test_the_recipe_leaves_a_folder_that_answers(tmp_path):
-    from saccade.training.llava.measure import Asker, Case, figures, shown
+    from saccade.training.llava.cases import Case, shown
+    from saccade.training.llava.measure import Asker, figures
     from saccade.training.llava.recipe import train
 
     train("test", tmp_path, resume=False)
