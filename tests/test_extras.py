@@ -1,5 +1,6 @@
 """What only some use is an extra: where it is missing, each place that stands on it names the mend first."""
 
+import json
 import os
 import subprocess
 import sys
@@ -101,3 +102,15 @@ def test_the_bundled_profile_needs_no_extra(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=asked)
     assert done.returncode == 0, done.stderr
     assert "img_2" in done.stdout
+
+
+def test_the_default_set_up_is_smaller_and_quicker_than_before_there_were_extras():
+    report = json.loads((ROOT / "docs" / "results" / "install.json").read_text("utf-8"))
+    before, default = report["before"], report["default"]
+    assert default["megabytes after use"] < 0.75 * before["megabytes"]
+    assert default["packages"] < before["packages"]
+    assert default["seconds, from cache"] + default["seconds, first question"] < before["seconds, from cache"]
+    locked = {
+        line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if line[:1].isalpha()
+    }
+    assert abs(default["packages"] - len(locked)) < 10, "measure again: python -m saccade.benchmarks install"
