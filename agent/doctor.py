@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..extras import missing_extra
 from ..settings import ModelSpec, Settings, load_profile, schemes
 from ..tools.registry import all_tools, expert_class, expert_roles, spec_of
 from ..tools.weights import resolve
@@ -70,6 +71,8 @@ def examine_model(role: str, spec: ModelSpec) -> dict[str, Any]:
             lacks = missing(spec) if role == "controller" else expert_class(role, spec.scheme).missing(spec)
             return report if lacks is None else report | {"there": False, "problem": lacks}
         path = resolve(spec)
+        if spec.adapter is not None and (lacks := missing_extra("adapters")):
+            return report | {"there": False, "problem": lacks}
     except UserError as error:
         return report | {"there": False, "problem": error.message}
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]

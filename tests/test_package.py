@@ -139,8 +139,22 @@ def test_nothing_evaluates_code():
         assert not {"eval", "exec", "compile"} & set(calls), path
 
 
-def test_the_lock_names_no_index_and_hashes_everything():
-    lock = (ROOT / "requirements.lock").read_text()
-    assert "://" not in lock
-    pinned = [line for line in lock.splitlines() if "==" in line and not line.startswith((" ", "#"))]
-    assert all(line.rstrip().endswith("\\") for line in pinned), "a pinned package without a hash"
+LOCKS = {path.name: path.read_text() for path in ROOT.glob("requirements*.lock")}
+
+
+def pins(lock: str) -> list[str]:
+    return [line for line in lock.splitlines() if "==" in line and not line.startswith((" ", "#"))]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_index_and_hashes_everything(name):
+    assert "://" not in LOCKS[name]
+    assert "-c " not in LOCKS[name], "a path of the machine that made it"
+    assert all(line.rstrip().endswith("\\") for line in pins(LOCKS[name])), "a pinned package without a hash"
+
+
+def test_each_lock_adds_to_the_default_and_none_says_a_thing_twice():
+    assert set(LOCKS) == {f"requirements{part}.lock" for part in ("", "-dev", "-extras", "-gpu")}
+    homes = Counter(name for lock in LOCKS.values() for name in {line.split("==")[0] for line in pins(lock)})
+    assert set(homes.values()) == {1}
+    assert "triton" not in {line.split("==")[0] for line in pins(LOCKS["requirements.lock"])}

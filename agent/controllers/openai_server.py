@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...errors import UserError
+from ...extras import missing_extra, need
 from ...settings import ControllerSettings, ModelSpec
 
 
 def missing(spec: ModelSpec) -> str | None:
-    """What must be set before the server can be asked; None where all is."""
+    """What must be installed or set before the server can be asked; None where all is."""
+    lacks = missing_extra("openai")
+    if lacks is not None:
+        return lacks
     if os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_KEY"):
         return None
     return (
@@ -25,8 +29,9 @@ def load(spec: ModelSpec, settings: ControllerSettings) -> Any:
     """The chat model `openai:MODEL`. Device and threads are the server's own affair.
 
     Raises:
-        UserError: no server is named (kind "missing_server").
+        UserError: no server is named (kind "missing_server"), or its client is not installed ("missing_extra").
     """
+    need("openai", f"The controller {spec}")
     lacks = missing(spec)
     if lacks is not None:
         raise UserError(lacks, kind="missing_server")

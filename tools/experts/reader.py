@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol, Self
 from PIL import Image
 
 from ...errors import ExpertFailed, UserError
+from ...extras import missing_extra, need
 from ...memory.records import Box
 from ...settings import ModelSpec
 from ..contracts import Expert, Experts, View
@@ -81,7 +82,7 @@ class Tesseract:
         languages: as Tesseract names them, "eng" or "deu+eng".
 
     Raises:
-        UserError: the program or a language is not installed.
+        UserError: the program, its binding or a language is not installed.
     """
 
     def __init__(self, languages: str) -> None:
@@ -91,6 +92,7 @@ class Tesseract:
                 "and Ubuntu, `brew install tesseract` on macOS, `winget install UB-Mannheim.TesseractOCR` on Windows.",
                 kind="missing_program",
             )
+        need("tesseract", "Reading documents")
         import pytesseract
 
         # Its threads wait for each other, spinning: on a machine whose cores are taken, a page took minutes.
@@ -161,10 +163,12 @@ class Reader(Expert[ReadRequest, Any]):
 
     @classmethod
     def missing(cls, spec: ModelSpec) -> str | None:
-        """Tesseract's program, where it is not installed."""
-        if spec.scheme == "tesseract" and shutil.which("tesseract") is None:
+        """Tesseract's program or its binding, where one is not installed."""
+        if spec.scheme != "tesseract":
+            return None
+        if shutil.which("tesseract") is None:
             return "Tesseract is not installed: sudo apt install tesseract-ocr"
-        return None
+        return missing_extra("tesseract")
 
     def connect(self, experts: Experts) -> None:
         """Give the reader of signs the experts that it asks."""

@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from ...errors import UserError
+from ...extras import need
 from ...settings import ModelSpec
 from ...tools.contracts import Experts, View
 from ...tools.experts.llava.model import ADAPTER_WEIGHTS, load_llava, split, with_lora
@@ -71,9 +72,11 @@ def tune(
         tell: is told of how many pictures the teacher has written.
 
     Raises:
-        UserError: the base, the folder or what lies in it cannot be used; nothing was trained then.
+        UserError: the base, the folder or what lies in it cannot be used, or peft is not installed; nothing was
+            trained then.
         KeyboardInterrupt: after saving, on Ctrl-C.
     """
+    need("adapters", "Tuning with --base")
     spec = ModelSpec.parse(base)
     if split(spec)[1] is not None:
         raise UserError(f"--base {base!r} is an adapter: name the model that it was made for.", kind="bad_base")

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from ....errors import UserError
+from ....extras import need
 from ....settings import ModelSpec
 from ...weights import ZOO_FILES, load_state, quiet_transformers, read_json, resolve, sha256
 
@@ -56,10 +57,13 @@ def load_llava(spec: ModelSpec, device: str) -> tuple[Any, Any]:
     """The model in eval mode on `device` and its processor.
 
     Raises:
-        UserError: nothing lies there, it is no LLaVA 1.5 or NeXT, or the adapter is damaged or another model's.
+        UserError: nothing lies there, it is no LLaVA 1.5 or NeXT, or the adapter is damaged or another model's, or the
+            extra that adapters need is missing.
     """
     base, adapter = split(spec)
     resolve(spec)  # an adapter that is not there is told before its base is loaded
+    if adapter is not None:
+        need("adapters", f"The adapter {str(adapter)!r}")
     folder = resolve(base)
     kind = read_json(folder / "config.json").get("model_type") if folder.is_dir() else None
     if kind not in TYPES:
