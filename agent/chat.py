@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 
-from ..memory.ledger.pending_turns import Waiting
+from ..memory.ledger.pending_turns import PendingTurn
 from ..memory.pictures.decode import Source
 from ..tools.runner import ToolRunner
 from ..tools.user_memory import UserMemory
@@ -239,7 +239,7 @@ class Chat:
     def _remember(self, number: int) -> None:
         """Have what the turn met remembered, after its reply. What never gets so far is caught up with later."""
         if self._runtime.settings.remember and self._workspace.met_anything(number):
-            self._runtime.remembering.put(Waiting(self.user, self.id, number))
+            self._runtime.remembering.put(PendingTurn(self.user, self.id, number))
 
     def _close_turn(self) -> None:
         """End a turn without its answer: every call gets its observation, and the conversation can go on."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import SaccadeError
-from ..memory.ledger.pending_turns import Met, Waiting, done, met, settle, waiting
+from ..memory.ledger.pending_turns import Met, PendingTurn, done, met, pending_turns, settle
 
 if TYPE_CHECKING:
     from ..memory.memory import Memory
@@ -31,12 +31,12 @@ class Remembering:
 
     def __init__(self, memory: Callable[[], Memory]) -> None:
         self._memory = memory
-        self._turns: deque[Waiting] = deque()
+        self._turns: deque[PendingTurn] = deque()
         self._changed = threading.Condition()
         self._busy = False
         self._worker: threading.Thread | None = None
 
-    def put(self, turn: Waiting) -> None:
+    def put(self, turn: PendingTurn) -> None:
         """A turn is over; returns at once."""
         with self._changed:
             self._turns.append(turn)
@@ -56,7 +56,7 @@ class Remembering:
             SaccadeError: the model that embeds cannot be asked; the turns go on waiting.
         """
         memory = self._memory()
-        left = waiting(memory.store.ledger, owner)
+        left = pending_turns(memory.store.ledger, owner)
         for turn in left:
             remember_turn(memory, turn)
             settle(memory.store.ledger, turn)
@@ -84,7 +84,7 @@ class Remembering:
                 log.exception("What turn %s of %s met is not remembered yet", turn.turn, turn.chat)
 
 
-def remember_turn(memory: Memory, turn: Waiting) -> list[str]:
+def remember_turn(memory: Memory, turn: PendingTurn) -> list[str]:
     """Remember what a turn met, with the labels, captions and words that were found; the ids that are new."""
     found = met(memory.store.ledger, turn)
     new = _remember(memory, turn.owner, found.items)

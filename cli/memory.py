@@ -38,13 +38,13 @@ def add_commands(app: typer.Typer) -> None:
 def _opened(profile: str | None, user: str | None) -> Iterator[tuple[Agent, str]]:
     """An agent and the user's name; what a crash left to be remembered is remembered first."""
     from ..agent.agent import ME, Agent, check_user
-    from ..memory.ledger.pending_turns import waiting
+    from ..memory.ledger.pending_turns import pending_turns
 
     if user is not None:
         check_user(user)
     with Agent(profile=profile) as agent:
         owner = user or ME
-        if agent.settings.remember and waiting(agent.store.ledger, owner):
+        if agent.settings.remember and pending_turns(agent.store.ledger, owner):
             try:
                 agent.remembering.catch_up(owner)
             except SaccadeError as error:

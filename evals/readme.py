@@ -1,8 +1,8 @@
-"""`python -m saccade.evals.readme`: write the figures of README.md, and all of them in docs/figures.md.
+"""`python -m saccade.evals.readme`: write the table of README.md, and all figures in docs/figures.md.
 
-Nothing is typed by hand: the tables come from `docs/results/agent.json`, `mixed.json`, `experts.json` and
-`memory.json` (`saccade eval --out`), `benchmarks.json` and `kills.json` (`python -m saccade.benchmarks`) and the cards
-in `zoo/`.
+Nothing is typed by hand: the tables come from `docs/results/agent.json`, `tools.json`, `mixed.json`, `experts.json` and
+`memory.json` (`saccade eval --out`), `benchmarks.json`, `kills.json` and `install.json` (`python -m
+saccade.benchmarks`) and the cards in `zoo/`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import PACKAGE, ZOO
-from .tables import percent
+from .headlines import headlines, read_result
+from .tables import interval, percent
 
 README = PACKAGE / "README.md"
-RESULTS = PACKAGE / "docs" / "results"
 EVERY = PACKAGE / "docs" / "figures.md"
 TITLE = """# How good it is: every figure
 
@@ -25,16 +25,13 @@ BEGIN, END = "<!-- figures:", "<!-- end of figures -->"
 SETS = ("first", "second", "third")
 
 
-def figures(brief: bool) -> str:
-    """The tables as Markdown, from the files as they are now; `brief` leaves out what only few want to know."""
-    names = ("agent", "tools", "mixed", "experts", "memory", "benchmarks", "kills")
-    agent, tools, mixed, experts, memory, bench, kills = (
-        json.loads((RESULTS / f"{name}.json").read_text("utf-8")) for name in names
-    )
+def figures() -> str:
+    """Every table as Markdown, from the files as they are now."""
+    names = ("agent", "tools", "mixed", "experts", "memory", "benchmarks", "kills", "install")
+    agent, tools, mixed, experts, memory, bench, kills, install = map(read_result, names)
     parts = [
-        _agent(agent), [] if brief else _tools(tools), _models(), _experts(experts, brief),
-        [] if brief else _stages(), _mixed(mixed, brief),
-        _memory(memory, brief), _kills(kills), _speed(bench),
+        _agent(agent), _tools(tools), _models(), _experts(experts), _stages(), _mixed(mixed), _memory(memory),
+        _kills(kills), _speed(bench), _install(install),
     ]  # fmt: skip
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -42,19 +39,21 @@ def figures(brief: bool) -> str:
 def _agent(report: dict[str, Any]) -> list[str]:
     lines = [
         f"{report['cases']} held-out requests about scenes that no model was trained on, in three sets of phrasings",
-        "that the controller was never trained on. *Exact*: every tool and argument is right. *Right*: the answer is.",
-        "Beside it the same controller on a blank picture, and with one small look at the picture instead of a second",
-        "look at regions (both on every second block of cases). The agent would decline a blank picture, as unlike the",
-        "drawn world; here it is made to guess. Who wrote the sets had not seen the phrasings of training, and no",
-        "request of theirs that was missed has been looked at.",
+        "that the controller was never trained on, in conversations of",
+        f"{report['plan']['turns of a conversation']} turns with a picture each, everything remembered. *Exact*: every",
+        "tool and argument is right. *Right*: the answer is, with its 95 % interval over families of phrasing. Beside",
+        "it the same controller on blank pictures, and with one small look at each picture instead of a second look at",
+        "regions (both on every second block of cases). The agent would decline a blank picture, as unlike the drawn",
+        "world; here it is made to guess. No request that was missed has been looked at.",
         "",
-        "| request | cases | exact | right | right, blank picture | right, one look | right, two looks |",
-        "|---|---|---|---|---|---|---|",
+        "| request | cases | exact | right | 95 % | right, blank picture | right, one look | right, two looks |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     every = {**report["all"], "name": "**all**"}
     sets = [{**one, "name": f"{name} set"} for name, one in zip(SETS, report["sets"].values(), strict=True)]
-    for row in [*report["intents"], every, *sets]:
+    for row in [*report["intents"], every, *sets, *report["turns"]]:
         cells = [row["name"].replace("_", " "), str(row["cases"]), percent(row["exact"]), percent(row["answer"])]
+        cells.append(interval(row["answer_interval"]))
         cells += [percent(row["blank_answer"]), percent(row["once_answer"]), percent(row["twice_answer"])]
         lines.append(f"| {' | '.join(cells)} |")
     worst = report["worst"]
@@ -108,11 +107,11 @@ HEADLINES: dict[str, tuple[tuple[str, str, float | None], ...]] = {
 
 def _models() -> list[str]:
     lines = ["| model | parameters | held-out figures (target) | trained |", "|---|---|---|---|"]
-    for name, headlines in HEADLINES.items():
+    for name, chosen in HEADLINES.items():
         card = json.loads((ZOO / name / "card.json").read_text("utf-8"))
         told = ", ".join(
             f"{said} {_figure(card['metrics'], at):.3f}" + (f" ({target})" if target else "")
-            for at, said, target in headlines
+            for at, said, target in chosen
         )
         trained = f"{card['minutes']:.0f} minutes, {card['hardware']}"
         lines.append(f"| `{name}` | {card['parameters'] / 1e6:.1f} M | {told} | {trained} |")
@@ -127,9 +126,10 @@ def _figure(metrics: dict[str, Any], at: str) -> float:
     return found
 
 
-def _experts(report: dict[str, Any], brief: bool) -> list[str]:
+def _experts(report: dict[str, Any]) -> list[str]:
     lines = [
-        "LLaVA and captioner on held-out scenes, phrasings and words, beside the same model before a blank picture;",
+        "LLaVA and captioner, asked through their experts about held-out scenes of 512 px, in held-out phrasings and",
+        "about held-out words, beside the same model before a blank picture;",
         "and how often pictures are taken for the wrong kind. Held-out phrasings are of families that never trained,",
         "written without sight of those that did, and unlike each of them in a word that tells. Targets of kinds and",
         "hops of questions are those of a training on a GPU, which these weights did not have:",
@@ -138,8 +138,6 @@ def _experts(report: dict[str, Any], brief: bool) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for row in report["rows"]:
-        if brief and row["bar"] is None and row["group"] != "likeness":
-            continue
         name = row["group"] if row["name"] == "all" else f"{row['group']}: {row['name']}"
         target = "" if row["bar"] is None else percent(row["bar"])
         cells = [name, str(row["cases"]), percent(row["value"]), percent(row["baseline"]), target]
@@ -171,7 +169,7 @@ def _stages() -> list[str]:
     return lines
 
 
-def _mixed(report: dict[str, Any], brief: bool) -> list[str]:
+def _mixed(report: dict[str, Any]) -> list[str]:
     lines = [
         f"What LLaVA adds to the agent: {report['cases']} requests, right answers with the whole profile, without",
         f"{', '.join(report['plan']['roles taken away'])}, and before a blank picture:",
@@ -180,24 +178,21 @@ def _mixed(report: dict[str, Any], brief: bool) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for row in report["rows"]:
-        if brief and row["name"] not in ("all", "together", "open_question", "read"):
-            continue
         name = row["group"] if row["name"] == row["group"] else f"{row['group']}: {row['name'].replace('_', ' ')}"
         shares = [percent(row[share]) for share in ("value", "without", "baseline")]
         lines.append(f"| {' | '.join([name, str(row['cases']), *shares])} |")
     return lines
 
 
-def _memory(report: dict[str, Any], brief: bool) -> list[str]:
+def _memory(report: dict[str, Any]) -> list[str]:
     lines = [
-        f"Memory, asked about {report['cases']} held-out pictures and {report['regions']} things in them:",
+        f"Memory, asked about {report['cases']} held-out pictures and {report['regions']} things in them, filled by",
+        f"{report['plan']['filled by']}; regions are the detector's own:",
         "",
         "| what is found again | cases | share | blind guess |",
         "|---|---|---|---|",
     ]
     for row in report["rows"]:
-        if brief and row["group"] == "near duplicates" and row["name"].startswith(("recall: ", "linked by")):
-            continue
         cells = [f"{row['group']}: {row['name']}", str(row["cases"]), percent(row["value"]), percent(row["baseline"])]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -251,14 +246,28 @@ def _speed(bench: dict[str, Any]) -> list[str]:
     return [*lines, *(f"| {name} | {value:.2f} | {most} |" for name, value, most in rows), *ends]
 
 
+def _install(report: dict[str, Any]) -> list[str]:
+    lines = ["| set-up | megabytes | packages | seconds, downloading | seconds, from cache |", "|---|---|---|---|---|"]
+    for name, one in report.items():
+        if "packages" in one:
+            cells = (
+                one["megabytes"],
+                one["packages"],
+                one.get("seconds, downloading", "-"),
+                one["seconds, from cache"],
+            )
+            lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
+    return lines
+
+
 def write(readme: Path = README, every: Path = EVERY) -> None:
-    """Put the figures between the marks of the README, and all of them into a file of their own."""
+    """Put the table between the marks of the README, and all figures into a file of their own."""
     text = readme.read_text("utf-8")
     head, _, rest = text.partition(BEGIN)
     mark, _, _ = rest.partition("\n")
     tail = rest.partition(END)[2]
-    readme.write_text(f"{head}{BEGIN}{mark}\n{figures(brief=True)}\n{END}{tail}", "utf-8")
-    every.write_text(f"{TITLE}\n{figures(brief=False)}\n", "utf-8")
+    readme.write_text(f"{head}{BEGIN}{mark}\n{headlines()}\n{END}{tail}", "utf-8")
+    every.write_text(f"{TITLE}\n{figures()}\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -307,6 +307,9 @@ class Card:
     parameters: int = 0
     notes: list[str] = field(default_factory=list)
     sha256: str = ""
+    from_nothing: bool = True  # False: these weights are not what one run of the committed recipe gives
+    phases: list[dict[str, Any]] = field(default_factory=list)  # {"what", "steps"}: which runs made these weights
+    seen: dict[str, str] = field(default_factory=dict)  # held-out set -> who has looked at what of it, and how often
 
 
 def hardware() -> str:
@@ -334,6 +337,7 @@ def write_zoo(folder: Path, config: Mapping[str, Any], state: Mapping[str, torch
     (folder / "model.safetensors.part").replace(folder / "model.safetensors")
     card.hardware = card.hardware or hardware()
     card.parameters = card.parameters or sum(value.numel() for value in tensors.values() if value.is_floating_point())
+    card.phases = card.phases or [{"what": "the committed recipe, from nothing", "steps": card.steps}]
     card.sha256 = sha256(folder / "model.safetensors")
     for name, value in (("config.json", dict(config)), ("card.json", asdict(card))):
         write_json(folder / name, value)

@@ -1,4 +1,4 @@
-"""Several hands at one step: copies of a model that share its weights, each worked by a thread.
+"""Several replicas at one step: copies of a model that share its weights, each worked by a thread.
 
 On a CPU small products gain little from several threads, and lose much where other programs want the cores, too;
 micro-batches side by side gain nearly as much as there are cores.
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=nn.Module)
 P = TypeVar("P")
 
 
-class Hands(Generic[M]):
+class Replicas(Generic[M]):
     """Copies of a module with gradients of their own.
 
     Args:

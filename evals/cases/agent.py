@@ -20,7 +20,7 @@ from ...training.controller.plans.steps import Ask, Call
 from ...training.controller.wording.families import DEV, HELD_OUT, fill
 from ...training.controller.wording.mentions import THE_PICTURE
 from ...training.controller.wording.noise import disturb
-from ...training.controller.wording.noun_phrases import Noun, any_world_noun, world_noun
+from ...training.controller.wording.noun_phrases import NounPhrase, any_world_noun, world_noun
 
 AnswerKind = Literal["count", "bool", "attribute", "box", "mask"]
 
@@ -49,7 +49,7 @@ class Case:
     requests: tuple[str, ...]
     gold: tuple[tuple[Call, ...], ...]  # the steps of the last request, the calls of each; handles as if all goes well
     truth: Truth
-    noun: Noun
+    noun: NounPhrase
     image: str = "img_1"  # the handle of its picture
 
     @property
@@ -99,7 +99,7 @@ def _case(seed: int, number: int, intent: str, held_out: str) -> Case:
     return Case(name, intent, family.name, (scene.seed,), (request,), gold, truth, noun)
 
 
-def _choose(intent: str, scene: Scene, rng: random.Random, number: int) -> tuple[Noun, Truth] | None:
+def _choose(intent: str, scene: Scene, rng: random.Random, number: int) -> tuple[NounPhrase, Truth] | None:
     """A noun phrase for the scene and what is true of it; None where the scene does not lend itself."""
     if intent == "exist" and rng.random() < 0.5:
         noun = any_world_noun(rng)
@@ -126,7 +126,7 @@ def _choose(intent: str, scene: Scene, rng: random.Random, number: int) -> tuple
     return noun, Truth("box" if intent == "where" else "mask", None, ids)
 
 
-def _noun_of(intent: str, thing: Thing, rng: random.Random) -> Noun:
+def _noun_of(intent: str, thing: Thing, rng: random.Random) -> NounPhrase:
     facets = [facet for facet in ("color", "material", "shape") if facet != intent]
     keep = {facet for facet in facets if rng.random() < 0.5} or {facets[-1]}
     if intent != "shape" and rng.random() < 0.8:
@@ -138,7 +138,7 @@ def _noun_of(intent: str, thing: Thing, rng: random.Random) -> Noun:
     )
 
 
-def _matching(noun: Noun, scene: Scene) -> list[Thing]:
+def _matching(noun: NounPhrase, scene: Scene) -> list[Thing]:
     return [thing for thing in scene.things if phrase_true(dict(noun.attributes or ()), thing)]
 
 

@@ -27,7 +27,7 @@ from ...training.controller.wording.free_requests import (
 )
 from ...training.controller.wording.mentions import THE_PICTURE, draw_pictures
 from ...training.controller.wording.noise import disturb
-from ...training.controller.wording.noun_phrases import Noun, any_world_noun, world_noun
+from ...training.controller.wording.noun_phrases import NounPhrase, any_world_noun, world_noun
 
 # Intents whose requests can open a conversation.
 INTENTS = tuple(intent for intent in (*LOOK_PLANS, *MEMORY_PLANS) if intent not in (*FOLLOW_UPS, *REPLIES))
@@ -91,7 +91,7 @@ def _case(seed: int, held_out: str, intent: str, number: int) -> ToolCase:
     return ToolCase(name, held_out, intent, family.name, tuple(one.seed for one in scenes), request, ask)
 
 
-def _noun(scenes: list[Scene], rng: random.Random) -> Noun:
+def _noun(scenes: list[Scene], rng: random.Random) -> NounPhrase:
     """Mostly a thing that is there; a shape and what may go with it."""
     if rng.random() < 0.2:
         return any_world_noun(rng)

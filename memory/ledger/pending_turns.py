@@ -18,7 +18,7 @@ RUNNING = timedelta(hours=1)  # how long the last turn of a conversation may sti
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingTurn:
     """A turn whose pictures and regions are still to be remembered."""
 
     owner: str
@@ -36,17 +36,17 @@ class Met:
     words: dict[str, str] = field(default_factory=dict)  # by a picture's id: all that was read in it
 
 
-def waiting(ledger: Ledger, owner: str | None = None) -> list[Waiting]:
+def pending_turns(ledger: Ledger, owner: str | None = None) -> list[PendingTurn]:
     """The turns that wait, oldest first; of one owner, or of all."""
     rows = ledger.read(
         "SELECT c.owner, t.chat, t.turn FROM turns t JOIN chats c ON c.id = t.chat "
         "WHERE t.waits = 1 AND (? IS NULL OR c.owner = ?) ORDER BY t.created",
         (owner, owner),
     )
-    return [Waiting(row["owner"], row["chat"], row["turn"]) for row in rows]
+    return [PendingTurn(row["owner"], row["chat"], row["turn"]) for row in rows]
 
 
-def met(ledger: Ledger, turn: Waiting) -> Met:
+def met(ledger: Ledger, turn: PendingTurn) -> Met:
     """What was given, made and found in a turn, as far as it is written down and not forgotten."""
     found = Met()
     of_turn = (turn.chat, turn.turn)
@@ -76,7 +76,7 @@ def met(ledger: Ledger, turn: Waiting) -> Met:
     return found
 
 
-def settle(ledger: Ledger, turn: Waiting) -> None:
+def settle(ledger: Ledger, turn: PendingTurn) -> None:
     """Take the mark off a turn, unless the turn may still be running in another process."""
     soon = (datetime.now(UTC) - RUNNING).isoformat()
     with ledger.write() as db:
@@ -87,7 +87,7 @@ def settle(ledger: Ledger, turn: Waiting) -> None:
         )
 
 
-def done(ledger: Ledger, turn: Waiting) -> None:
+def done(ledger: Ledger, turn: PendingTurn) -> None:
     """Take the mark off a turn that is known to be over."""
     with ledger.write() as db:
         db.execute("UPDATE turns SET waits = 0 WHERE chat = ? AND turn = ?", (turn.chat, turn.turn))
@@ -119,7 +119,7 @@ def _words_of(ledger: Ledger, owner: str, picture: str) -> str:
     return " ".join(row["label"] for row in rows)
 
 
-def _captions(ledger: Ledger, turn: Waiting, found: Met) -> None:
+def _captions(ledger: Ledger, turn: PendingTurn, found: Met) -> None:
     """Captions of this turn: the last one of each picture or region; a full one goes before a short one."""
     rows = ledger.read(
         f"SELECT json_extract(facts, '$.{CAPTIONS}') AS captions FROM calls WHERE chat = ? AND turn = ? AND ok = 1 "

@@ -15,7 +15,7 @@ import pytest
 from saccade import Agent
 from saccade.agent.controllers.scripted import ScriptedController, call, calls
 from saccade.errors import ExpertFailed
-from saccade.memory.ledger.pending_turns import waiting
+from saccade.memory.ledger.pending_turns import pending_turns
 from saccade.memory.pictures.decode import decode
 from saccade.memory.query import Query
 from saccade.memory.records import LABELS_READ, RegionDraft, ToolResult
@@ -91,7 +91,7 @@ def test_pictures_and_regions_of_a_turn_are_remembered_after_it(agents):
     }
     hits = agent.memory.recall("ann", Query(words=SHAPE, kind="region"))
     assert {hit.label for hit in hits} == {SHAPE}
-    assert waiting(agent.store.ledger) == []
+    assert pending_turns(agent.store.ledger) == []
     assert agent.memory.count("ben")["pictures"] == 0
 
 
@@ -101,7 +101,7 @@ def test_the_reply_does_not_wait_for_it(agents):
     agent = agents(["Hello."], experts)
     reply = agent.chat("ann").send("Look", images=[RENDERED.image])
     assert reply.text == "Hello."
-    assert len(waiting(agent.store.ledger)) == 1
+    assert len(pending_turns(agent.store.ledger)) == 1
     experts.wait.set()
     assert agent.remembering.wait(20)
     assert agent.memory.count("ann")["pictures"] == 1
@@ -114,7 +114,7 @@ def test_remember_0_turns_it_off(agents, monkeypatch):
     chat = agent.chat("ann")
     chat.send("What is there?", images=[RENDERED.image])
     assert agent.remembering.wait(20)
-    assert (experts.embedded, agent.memory.count("ann")["pictures"], waiting(agent.store.ledger)) == (0, 0, [])
+    assert (experts.embedded, agent.memory.count("ann")["pictures"], pending_turns(agent.store.ledger)) == (0, 0, [])
     chat.send("Remember it")  # what is asked for is done all the same
     assert agent.memory.count("ann")["pictures"] == 1
 
@@ -123,7 +123,7 @@ def test_a_turn_of_words_alone_leaves_nothing_to_do(agents):
     experts = Experts()
     agent = agents(["Hello."], experts)
     agent.chat("ann").send("Good day")
-    assert waiting(agent.store.ledger) == []
+    assert pending_turns(agent.store.ledger) == []
     assert "memory" not in vars(agent)  # nothing was opened for it
 
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_embedded_now_is_remembered_at_the_next_open(agents, capl
     agent.chat("ann").send("Look", images=[RENDERED.image])
     assert agent.remembering.wait(20)
     assert "not remembered yet" in caplog.text
-    assert len(waiting(agent.store.ledger)) == 1
+    assert len(pending_turns(agent.store.ledger)) == 1
     agent.close()
     later = agents(["Hello again."])
     assert later.remembering.catch_up("ann") == 1

@@ -131,3 +131,11 @@ def test_damaged_and_unknown_files_are_named(name: str, tmp_path: Path) -> None:
 def test_weights_of_another_model_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="do not fit"):
         weights.fit_state(torch.nn.Linear(2, 2), {"weight": torch.ones(3, 2), "bias": torch.ones(2)}, tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted(settings.ZOO.glob("*/card.json")), ids=lambda path: path.parent.name)
+def test_a_card_says_which_phases_made_the_weights_and_what_was_seen_of_the_held_out_sets(path):
+    card = json.loads(path.read_text("utf-8"))
+    assert sum(phase.get("steps", 0) for phase in card["phases"]) == card["steps"]
+    assert card["from_nothing"] == (len([phase for phase in card["phases"] if "steps" in phase]) == 1)
+    assert card["seen"]

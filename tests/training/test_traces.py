@@ -166,7 +166,7 @@ def test_a_failing_expert_is_passed_on_with_its_command() -> None:
     for seed in range(200):
         talk = Talk(random.Random(seed), noise=0.0, outside=0.0)
         talk.ask("count", families("count")[0], 1)
-        if not talk.desk.sheets["img_1"].known:
+        if not talk.workspace.by_handle["img_1"].known:
             break
     answer = talk.trace.messages[-1].content
     assert "saccade models fetch gpu" in answer
@@ -282,7 +282,7 @@ def test_a_picture_is_deleted_only_after_a_yes() -> None:
         assert talk.doubtful == "img_1"
         assert talk.trace.messages[-1].content.endswith("Please say yes or no.")
         talk.ask(reply, families(reply)[0], 0)
-        assert ("img_1" not in talk.desk.handles()) == gone
+        assert ("img_1" not in talk.workspace.handles()) == gone
         assert talk.doubtful == ""
 
 

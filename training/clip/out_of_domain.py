@@ -23,7 +23,7 @@ from ...scenes.splits import Split
 from ...settings import ModelSpec
 from ...tools.contracts import View
 from ...tools.experts.clip.expert import CHUNK, Clip
-from ...tools.experts.clip.out_of_domain import SPREAD, Known, features
+from ...tools.experts.clip.out_of_domain import SPREAD, DomainModel, features
 from ..out_of_domain import outside_picture
 from ..scene_views import PICTURE
 
@@ -86,7 +86,7 @@ def states_of(clip: Clip, pictures: Sequence[Image.Image]) -> list[torch.Tensor]
     return [torch.cat(states) for states in zip(*found, strict=True)]
 
 
-def measure_known(clip: Clip, known: Known, pictures: Sequence[Image.Image]) -> torch.Tensor:
+def measure_known(clip: Clip, known: DomainModel, pictures: Sequence[Image.Image]) -> torch.Tensor:
     """(n, layers * 5) distances of pictures, on the CPU."""
     return torch.cat(
         [known.distances(states_of(clip, pictures[at : at + CHUNK])) for at in range(0, len(pictures), CHUNK)]
@@ -106,16 +106,16 @@ def fit(folder: Path, scenes: int = 400) -> dict[str, Any]:
     parts = keep(states_of(clip, [four[kind] for four in shown for kind in ("whole", "part")]))
     del shown
     width = len(LAYERS) * len(SPREAD)
-    known = Known(parts | {"centre": torch.zeros(width), "scale": torch.ones(width)})
+    known = DomainModel(parts | {"centre": torch.zeros(width), "scale": torch.ones(width)})
     others = [inside_pictures(index + 500_000, "train") for index in range(scenes)]
     inside = measure_known(clip, known, [four[kind] for four in others for kind in ("whole", "part")])
     outside = measure_known(clip, known, [outside_picture(rng) for _ in range(2 * scenes)])
-    known = Known(parts | rule(inside, outside))
+    known = DomainModel(parts | rule(inside, outside))
     checked = [inside_pictures(index, "val")["whole"] for index in range(scenes)]
     limit = float(known.scores(measure_known(clip, known, checked)).min()) - SLACK
     known.parts["bias"] = known.parts["bias"] - min(limit, 0.0)
     known.save(folder / KNOWN)
-    known = Known.load(folder / KNOWN, "cpu")
+    known = DomainModel.load(folder / KNOWN, "cpu")
     tested = [inside_pictures(index + 700_000, "test") for index in range(scenes)]
     share: dict[str, Any] = {"likeness_cases": scenes}
     for kind in tested[0]:
@@ -162,6 +162,6 @@ def rule(inside: torch.Tensor, outside: torch.Tensor) -> dict[str, torch.Tensor]
     return {"centre": centre, "scale": scale, "weights": weights.detach(), "bias": bias.detach()}
 
 
-def _known_share(clip: Clip, known: Known, pictures: Sequence[Image.Image]) -> float:
+def _known_share(clip: Clip, known: DomainModel, pictures: Sequence[Image.Image]) -> float:
     scores = known.scores(measure_known(clip, known, pictures))
     return round(float((scores >= 0).float().mean()), 4)

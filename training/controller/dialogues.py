@@ -1,7 +1,7 @@
 """A conversation while it is being made: the user's requests in words, and what the controller should do about them.
 
-Requests are filled from families of phrasing, calls are made by the real tools over a `Desk`, and the plans of
-`plans.py` say what to do.
+Requests are filled from families of phrasing, calls are made by the real tools over a `SyntheticWorkspace`, and the
+plans of `plans/` say what to do.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ...tools.runner import ToolRunner
 from .plans.memory import when_of
 from .plans.plans import PLANS
 from .plans.steps import Ask, Seen, Step, seen
-from .synthetic.memory import DeskInspect, DeskMemory
-from .synthetic.workspace import Desk, DeskExperts, Sheet, draw_sheet
+from .synthetic.memory import SyntheticInspect, SyntheticMemory
+from .synthetic.workspace import SyntheticExperts, SyntheticPicture, SyntheticWorkspace, draw_picture
 from .trace import Message, Trace, Turn
 from .wording.families import Family, fill, slots_of
 from .wording.free_requests import PAST, TIMES, draw_change, draw_note, draw_question, draw_statement
@@ -37,7 +37,7 @@ from .wording.mentions import (
     draw_pictures,
 )
 from .wording.noise import disturb
-from .wording.noun_phrases import Noun, any_world_noun, outside_noun, world_noun
+from .wording.noun_phrases import NounPhrase, any_world_noun, outside_noun, world_noun
 
 FOLLOW_UPS = (*(intent for intent in PLANS if intent.startswith("it_")), "describe_it", "read_it")
 BLIND = ("arithmetic", "decline", "smalltalk", "find_memory")  # intents that need no picture
@@ -74,11 +74,11 @@ class Talk:
         opening: bool = False,
     ) -> None:
         self.rng, self.noise, self.outside, self.flawless, self.opening = rng, noise, outside, flawless, opening
-        self.desk = Desk()
-        self.experts = DeskExperts(self.desk, rng, missed=0 if flawless else 0.02)
-        self.memory = DeskMemory(self.desk, rng)
-        tools = all_tools() | {"inspect_image": DeskInspect(rng)}
-        self.runner = ToolRunner(tools, self.desk, self.experts, memory=self.memory)
+        self.workspace = SyntheticWorkspace()
+        self.experts = SyntheticExperts(self.workspace, rng, missed=0 if flawless else 0.02)
+        self.memory = SyntheticMemory(self.workspace, rng)
+        tools = all_tools() | {"inspect_image": SyntheticInspect(rng)}
+        self.runner = ToolRunner(tools, self.workspace, self.experts, memory=self.memory)
         self.trace = Trace()
         self.given: list[str] = []  # handles of the pictures that the user sent
         self.new: list[str] = []  # those that came with the request at hand
@@ -95,9 +95,9 @@ class Talk:
         rng = self.rng
         new: list[str] = []
         for _ in range(pictures):
-            sheet = draw_sheet(rng)
+            sheet = draw_picture(rng)
             sheet.known = self.flawless or rng.random() >= 0.03
-            new.append(self.desk.give(sheet))
+            new.append(self.workspace.give(sheet))
         self.given += new
         self.new = new
         if new:
@@ -119,7 +119,9 @@ class Talk:
         if named and not {"the picture", "the pictures"} & slots and intent not in (*BLIND, *PAIRS, *REPLIES):
             text = self._append(text, f"{rng.choice(('in', 'on'))} {named}")
         if new:
-            sizes = ", ".join("{} ({} x {} px)".format(handle, *self.desk.sheets[handle].size) for handle in new)
+            sizes = ", ".join(
+                "{} ({} x {} px)".format(handle, *self.workspace.by_handle[handle].size) for handle in new
+            )
             text = f"Pictures: {sizes}.\n{text}"
         self.trace.turns.append(Turn(ask.intent, family.name, len(self.trace.messages)))
         self.trace.messages.append(Message("user", text))
@@ -220,7 +222,7 @@ class Talk:
         some = sorted(rng.sample(self.given, 2), key=lambda handle: int(handle[4:]))
         return tuple(some), f"{some[0]} {rng.choice(('and', 'and', 'and', 'with', '&'))} {some[1]}"
 
-    def _said(self, noun: Noun, number: str) -> dict[str, str]:
+    def _said(self, noun: NounPhrase, number: str) -> dict[str, str]:
         """The noun in its slots, now and then with a word before it that tells nothing ("individual mugs")."""
         idle = f"{self.rng.choice(IDLE)} " if self.rng.random() < 0.06 * self.noise else ""
         one, many = f"{idle}{noun.one}", f"{idle}{noun.many}"
@@ -245,10 +247,10 @@ class Talk:
             name = self.it[index].handle
         return (self.it[index],), name
 
-    def _noun(self, intent: str, image: str, one: bool) -> Noun:
+    def _noun(self, intent: str, image: str, one: bool) -> NounPhrase:
         """A noun phrase for a request about a picture: mostly of something there, one thing where one is meant."""
         rng = self.rng
-        sheet = self._sheet(image)
+        sheet = self._picture_of(image)
         if sheet is None or not sheet.items or rng.random() < 0.12:
             return any_world_noun(rng)
         if rng.random() < self.outside:
@@ -273,8 +275,8 @@ class Talk:
         attributes = {facet: value for facet, value in item.attributes.items() if facet in keep}
         return world_noun(attributes, rng)
 
-    def _sheet(self, image: str) -> Sheet | None:
-        return self.desk.sheets.get(image)
+    def _picture_of(self, image: str) -> SyntheticPicture | None:
+        return self.workspace.by_handle.get(image)
 
     # The controller's side ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..common import Budget, Card, Run, batches, choose, draw_curve, plain_attention, write_json, write_zoo
-from ..data_parallel import Hands
+from ..data_parallel import Replicas
 from .copying import copy_trace, plant_copying
 from .held_out import LEARNED, held_out_traces, learned_traces
 from .tokenizer import END, PAD, save_tokenizer, train_tokenizer
@@ -36,7 +36,7 @@ RATE = 2e-3
 ANSWER = 3.0  # how much a token of an answer weighs beside one of a thought or call: few of them, and each decides
 MICRO = 800  # tokens, padding included, of rows worked on together; a batch is several of these, sorted by length
 ROWS = 8  # measured together
-HANDS = 2  # micro-batches worked on at once on a CPU
+REPLICAS = 2  # micro-batches worked on at once on a CPU
 LONGEST = 640  # tokens; longer conversations are left out
 FIRST_SEED = 1_000_000  # of the training conversations
 HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
@@ -205,7 +205,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
         partial(collate, pad=tokenizer.convert_tokens_to_ids(PAD)),
     )
     model.train()
-    hands = Hands(model, HANDS if plan.device == "cpu" else 1)
+    replicas = Replicas(model, REPLICAS if plan.device == "cpu" else 1)
 
     def loss_of(model: nn.Module, part: Batch, learned: float) -> torch.Tensor:
         return loss_sum(model, part) / learned
@@ -215,7 +215,7 @@ def train(budget: str, out: Path, resume: bool) -> None:
     with run:
         for _, parts in zip(run, data, strict=False):
             learned = sum(float(part.weights[:, 1:].sum()) for part in parts)
-            total = hands.gradients(parts, partial(loss_of, learned=learned), plan.device)
+            total = replicas.gradients(parts, partial(loss_of, learned=learned), plan.device)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

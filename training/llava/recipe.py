@@ -38,7 +38,7 @@ from torch import nn
 from ...errors import UserError, suggest
 from ..clip.recipe import SIDE
 from ..common import Card, Run, batches, draw_curve, plain_attention, write_json, write_zoo
-from ..data_parallel import Hands
+from ..data_parallel import Replicas
 from .inputs import Looked, Written, looked
 from .lessons import PATCHES, Batch, Mix, Words, collate, corpus, draw_row, needed
 from .loss import losses_of, naming
@@ -75,7 +75,7 @@ RATES = {"words": 2.5e-3, "projector": 3e-3, "all": 1.5e-3}
 TOWER_SHARE = 0.4  # of the rate, in stage 2
 HOPS_AT = (0.12, 0.25, 0.4)  # of stage 0: until then no hop, one, two
 WARM = 30  # steps
-HANDS = 2  # micro-batches worked on at once on a CPU
+REPLICAS = 2  # micro-batches worked on at once on a CPU
 NAMING = 1.0  # how much the naming of patches weighs in stage 2
 
 
@@ -199,7 +199,7 @@ def run_stage(
     model.train()
     plain_attention(model)
     learner = _Learner(stage, model, heads, written)
-    hands = Hands(learner, HANDS if device == "cpu" else 1)
+    replicas = Replicas(learner, REPLICAS if device == "cpu" else 1)
     with run:
         for step in run:
             rng = np.random.default_rng((stage.seed, step))
@@ -208,7 +208,7 @@ def run_stage(
             pictures = sum(len(part.pictures) for part in made)
             parts = [_Part(part, None if stage.text else looked(part.pictures, store, rng)) for part in made]
             parts.sort(key=lambda part: part.rows.tokens.numel())
-            hands.gradients(parts, partial(_Learner.loss, whole=whole, pictures=pictures), device)
+            replicas.gradients(parts, partial(_Learner.loss, whole=whole, pictures=pictures), device)
             _descend(model, both, step, stage.steps)
             right, answers = (sum(part.told[i] for part in parts) for i in (2, 3))
             total, named = (sum(part.told[i] for part in parts) for i in (0, 1))

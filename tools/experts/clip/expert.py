@@ -29,7 +29,7 @@ from ....settings import ModelSpec
 from ...contracts import Expert, View
 from ...requests import Classify, Embed, Likeness, Match
 from ...weights import quiet_transformers, resolve, sha256
-from .out_of_domain import Known
+from .out_of_domain import DomainModel
 
 ClipRequest = Match | Classify | Embed | Likeness
 
@@ -73,7 +73,7 @@ class Clip(Expert[ClipRequest, Any]):
 
     role = "clip"
 
-    def __init__(self, model: Any, processor: Any, device: str, known: Known | None = None) -> None:
+    def __init__(self, model: Any, processor: Any, device: str, known: DomainModel | None = None) -> None:
         """Wrap a loaded model.
 
         Args:
@@ -203,7 +203,7 @@ class Clip(Expert[ClipRequest, Any]):
         known = self.known
         _kept(self._likeness, {view.key: view for view in views}, lambda new: self._measure(known, new), KEEP_PICTURES)
 
-    def _measure(self, known: Known, views: Sequence[View]) -> Iterator[float]:
+    def _measure(self, known: DomainModel, views: Sequence[View]) -> Iterator[float]:
         for part in _chunks(views):
             yield from known.likeness(self.hidden(part)).tolist()
 
@@ -213,7 +213,7 @@ class Clip(Expert[ClipRequest, Any]):
         return self.model.vision_model(pixel_values=self._pixels(views), output_hidden_states=True).hidden_states
 
 
-def _known(folder: Path, ours: dict[str, Any], device: str) -> Known | None:
+def _known(folder: Path, ours: dict[str, Any], device: str) -> DomainModel | None:
     """What training pictures look like, where the folder tells it.
 
     Raises:
@@ -222,7 +222,7 @@ def _known(folder: Path, ours: dict[str, Any], device: str) -> Known | None:
     if "known" not in ours:
         return None
     path = folder / Path(ours["known"]).name
-    known = Known.load(path, device)
+    known = DomainModel.load(path, device)
     if sha256(path) != ours.get("known_sha256"):
         raise UserError(
             f"{str(path)!r} has not the SHA-256 that config.json says: the file is damaged or was replaced. "

@@ -19,7 +19,7 @@ from ...weights import load_state
 SPREAD = (0.05, 0.25, 0.5, 0.75, 0.95)  # the quantiles of a picture's distances that are looked at
 
 
-class Known:
+class DomainModel:
     """What is kept of the training pictures.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from ....scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES
-from ..wording.noun_phrases import Noun
+from ..wording.noun_phrases import NounPhrase
 from .memory import MEMORY_PLANS
 from .steps import Ask, Call, Plan, Seen, Step, best_of, counted, find, handles_of, missing, noun_of, seen
 from .words import LOOK_PLANS
@@ -190,7 +190,7 @@ def _biggest_cut_out(ask: Ask) -> Plan:
     return f"Here is the {name}, cut out: {made} (from {found[0].handle})."
 
 
-def _withhandles_of(found: list[Seen], noun: Noun) -> str:
+def _withhandles_of(found: list[Seen], noun: NounPhrase) -> str:
     return counted(len(found), noun) + (f" ({handles_of(found)})" if found else "")
 
 

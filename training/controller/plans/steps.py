@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..wording.noun_phrases import Noun
+from ..wording.noun_phrases import NounPhrase
 
 Call = tuple[str, dict[str, Any]]
 
@@ -35,8 +35,8 @@ class Ask:
 
     intent: str
     image: str  # the handle of the picture that it is about
-    noun: Noun | None = None
-    noun2: Noun | None = None
+    noun: NounPhrase | None = None
+    noun2: NounPhrase | None = None
     order: str = "largest"
     labels: list[str] = field(default_factory=list)
     expression: str = ""
@@ -62,17 +62,17 @@ def seen(observation: str) -> list[Seen]:
     return [Seen(*match) for match in _REGION.findall(observation)]
 
 
-def find(image: str, noun: Noun | None, **more: Any) -> Call:
+def find(image: str, noun: NounPhrase | None, **more: Any) -> Call:
     """A call of find_objects, its arguments in the order of the tool's schema."""
     return "find_objects", {"image": image} | (noun.arguments if noun else {"phrase": "everything"}) | more
 
 
-def counted(number: int, noun: Noun) -> str:
+def counted(number: int, noun: NounPhrase) -> str:
     """A number and the noun: "no red cubes", "1 red cube", "2 red cubes"."""
     return f"1 {noun.one}" if number == 1 else f"{number or 'no'} {noun.many}"
 
 
-def noun_of(ask: Ask) -> Noun:
+def noun_of(ask: Ask) -> NounPhrase:
     """The noun phrase of a request that has one."""
     assert ask.noun is not None
     return ask.noun

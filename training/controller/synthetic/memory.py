@@ -13,7 +13,7 @@ from ....tools.contracts import ToolContext, ToolResult, View
 from ..wording.noun_phrases import any_world_noun, invented, outside_noun
 
 if TYPE_CHECKING:
-    from .workspace import Desk
+    from .workspace import SyntheticWorkspace
 
 _BEGIN = datetime(2024, 1, 1, 12, tzinfo=UTC)
 _NAMES = ("table", "photo", "IMG", "scan", "picture", "desk", "holiday", "shelf", "DSC", "my drawing", "new", "street")
@@ -28,11 +28,11 @@ def file_name(rng: random.Random) -> str:
     return f"{stem}{number}.{rng.choice(('png', 'png', 'jpg', 'JPG', 'webp'))}"
 
 
-class DeskMemory:
+class SyntheticMemory:
     """Implements `tools.contracts.VisualMemory`: what it recalls is made up on the spot, and it keeps nothing."""
 
-    def __init__(self, desk: Desk, rng: random.Random) -> None:
-        self.desk, self.rng = desk, rng
+    def __init__(self, workspace: SyntheticWorkspace, rng: random.Random) -> None:
+        self.workspace, self.rng = workspace, rng
         self.made = 0
         self.broken: str | None = None  # why memory cannot be asked
 
@@ -47,11 +47,11 @@ class DeskMemory:
         return [self._hit(words, score, kind) for score in scores]
 
     def _hit(self, words: str | None, score: float, kind: str) -> Recalled:
-        from .workspace import draw_sheet
+        from .workspace import draw_picture
 
         rng = self.rng
         self.made += 1
-        picture = self.desk.put_away(f"shelf {len(self.desk.handles())} {self.made}", draw_sheet(rng))
+        picture = self.workspace.put_away(f"shelf {len(self.workspace.handles())} {self.made}", draw_picture(rng))
         when = _BEGIN + timedelta(hours=rng.randrange(24 * 1200))
         source = file_name(rng) if rng.random() < 0.85 else None
         if kind == "picture" or (kind == "any" and rng.random() < 0.65):
@@ -61,7 +61,7 @@ class DeskMemory:
         region = Region(
             id=f"{picture.id}.r1", picture=picture.id, box=(1.0, 1.0, 50.0, 60.0), label=label, score=score, mask=None
         )  # fmt: skip
-        self.desk.shelve(region)
+        self.workspace.shelve(region)
         return Recalled(region.id, score, when)
 
     def remember(self, handle: str, note: str | None) -> None:
@@ -70,14 +70,14 @@ class DeskMemory:
 
     def forget(self, picture: str) -> None:
         """Take a picture out of the conversation."""
-        self.desk.drop(picture)
+        self.workspace.drop(picture)
 
     def _check(self) -> None:
         if self.broken is not None:
             raise ExpertFailed(self.broken)
 
 
-class DeskInspect(InspectImage):
+class SyntheticInspect(InspectImage):
     """The tool with facts made up, for pictures without pixels."""
 
     def __init__(self, rng: random.Random) -> None:

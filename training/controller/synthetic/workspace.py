@@ -1,8 +1,8 @@
 """A cheap stand-in for pictures: boxes without pixels, and experts that know the truth about them.
 
 Traces for the controller need observations exactly as the tools write them, by the hundred thousand. So
-the real tools run here over a `Desk` (a workspace in memory, pictures blank) and `DeskExperts` (which
-answer from the items' attributes), and no scene is drawn.
+the real tools run here over a `SyntheticWorkspace` (a workspace in memory, pictures blank) and `SyntheticExperts`
+(which answer from the things' attributes), and no scene is drawn.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from .words import answer_text, caption_text, sign_words
 
 
 @dataclass(frozen=True)
-class Item:
+class SyntheticThing:
     """One thing on a desk."""
 
     attributes: dict[str, str]  # size, color, material, shape
@@ -52,11 +52,11 @@ class Item:
 
 
 @dataclass
-class Sheet:
+class SyntheticPicture:
     """One picture: its size, its things, its backdrop, and what words from outside the world mean in it."""
 
     size: tuple[int, int]
-    items: list[Item]
+    items: list[SyntheticThing]
     backdrop: str
     known: bool = True  # False: a photograph, which the models refuse
     meanings: dict[str, frozenset[int]] = field(default_factory=dict)  # phrase -> which items it is true of
@@ -73,11 +73,11 @@ class Sheet:
         return self.meanings[phrase]
 
 
-def draw_sheet(rng: random.Random) -> Sheet:
+def draw_picture(rng: random.Random) -> SyntheticPicture:
     """A picture with 1 to 8 things that hardly overlap."""
     size = (512, 512) if rng.random() < 0.4 else (rng.randrange(200, 1600), rng.randrange(200, 1600))
     side = min(size)
-    items: list[Item] = []
+    items: list[SyntheticThing] = []
     for _ in range(rng.choice((1, 2, 3, 3, 4, 4, 5, 5, 6, 8))):
         attributes = {
             "size": rng.choice(tuple(SIZES)),
@@ -94,9 +94,9 @@ def draw_sheet(rng: random.Random) -> Sheet:
             x, y = rng.uniform(0, max(1.0, size[0] - width)), rng.uniform(0, max(1.0, size[1] - height))
             box = (round(x), round(y), round(min(x + width, size[0])), round(min(y + height, size[1])))
             if box[3] - box[1] > 8 and box[2] - box[0] > 8 and all(_apart(box, item.box, 0.1 * side) for item in items):
-                items.append(Item(attributes, box))
+                items.append(SyntheticThing(attributes, box))
                 break
-    return Sheet(size, items, rng.choice(("plain background", "desk", "street", "shelf")))
+    return SyntheticPicture(size, items, rng.choice(("plain background", "desk", "street", "shelf")))
 
 
 def _apart(one: Box, two: Box, far: float) -> bool:
@@ -104,22 +104,22 @@ def _apart(one: Box, two: Box, far: float) -> bool:
     return (dx * dx + dy * dy) ** 0.5 / 2 > far
 
 
-class Desk(MemoryWorkspace):
+class SyntheticWorkspace(MemoryWorkspace):
     """A workspace in memory that knows what is on its pictures."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sheets: dict[str, Sheet] = {}  # by handle
-        self.by_id: dict[str, Sheet] = {}  # by the picture's id
+        self.by_handle: dict[str, SyntheticPicture] = {}  # by handle
+        self.by_id: dict[str, SyntheticPicture] = {}  # by the picture's id
 
-    def give(self, sheet: Sheet) -> str:
+    def give(self, sheet: SyntheticPicture) -> str:
         """Take a picture in, as a user sends it; its handle."""
         picture = self.add(f"sheet {len(self.handles())}", sheet.size, partial(_blank, sheet.size))
         assert picture.handle is not None  # the workspace gives one
-        self.sheets[picture.handle] = self.by_id[picture.id] = sheet
+        self.by_handle[picture.handle] = self.by_id[picture.id] = sheet
         return picture.handle
 
-    def put_away(self, name: str, sheet: Sheet) -> Picture:
+    def put_away(self, name: str, sheet: SyntheticPicture) -> Picture:
         """A picture of an earlier conversation, which memory can bring back."""
         digest = hashlib.sha256(name.encode()).hexdigest()
         picture = Picture(
@@ -134,7 +134,7 @@ class Desk(MemoryWorkspace):
         """See `MemoryWorkspace.bring_back`; a picture comes with what is on it."""
         one = super().bring_back(recalled, lineage)
         if isinstance(one, Picture) and one.handle is not None:
-            self.sheets[one.handle] = self.by_id[one.id]
+            self.by_handle[one.handle] = self.by_id[one.id]
         return one
 
 
@@ -143,11 +143,13 @@ def _blank(size: tuple[int, int]) -> Image.Image:
     return Image.new("RGB", size, (200, 200, 200))
 
 
-class DeskExperts:
-    """Experts that answer from the sheets, with a little noise: boxes missed, and scores that vary."""
+class SyntheticExperts:
+    """Experts that answer from the pictures' things, with a little noise: boxes missed, and scores that vary."""
 
-    def __init__(self, desk: Desk, rng: random.Random, missed: float = 0.02, broken: str | None = None) -> None:
-        self.desk, self.rng, self.missed = desk, rng, missed
+    def __init__(
+        self, workspace: SyntheticWorkspace, rng: random.Random, missed: float = 0.02, broken: str | None = None
+    ) -> None:
+        self.workspace, self.rng, self.missed = workspace, rng, missed
         self.broken = broken  # the message of an expert that fails
         self.counted: int | None = None  # what another expert counted in the same step
 
@@ -170,7 +172,7 @@ class DeskExperts:
             case Classify():
                 return self._classify(request)
             case Likeness():
-                return 0.9 if self._sheet(request.view).known else 0.1
+                return 0.9 if self._picture_of(request.view).known else 0.1
             case Segment():
                 return self._segment(request)
             case Embed():
@@ -178,20 +180,20 @@ class DeskExperts:
                 return vector / np.linalg.norm(vector)
             case Describe():
                 items = [item.attributes for item in self._items(request.view)]
-                return Said(caption_text(items, self._sheet(request.view).backdrop, request.detail, self.rng), 0.9)
+                return Said(caption_text(items, self._picture_of(request.view).backdrop, request.detail, self.rng), 0.9)
             case Answer():
                 return self._say(request)
             case Read():
                 return self._words(request.view)
         raise TypeError(type(request).__name__)
 
-    def _sheet(self, view: View) -> Sheet:
-        return self.desk.by_id[view.picture]
+    def _picture_of(self, view: View) -> SyntheticPicture:
+        return self.workspace.by_id[view.picture]
 
-    def _items(self, view: View) -> list[Item]:
+    def _items(self, view: View) -> list[SyntheticThing]:
         """What a view shows: everything on the whole picture, the nearest thing in a part of it."""
         nearest = self._nearest(view)
-        items = self._sheet(view).items
+        items = self._picture_of(view).items
         return items if nearest is None else [items[nearest]]
 
     def _say(self, request: Answer) -> Said:
@@ -217,14 +219,14 @@ class DeskExperts:
         if view.whole:
             return None
         cx, cy = view.box[0] + view.box[2], view.box[1] + view.box[3]
-        items = self._sheet(view).items
+        items = self._picture_of(view).items
         far = [abs(i.box[0] + i.box[2] - cx) + abs(i.box[1] + i.box[3] - cy) for i in items]
         return min(range(len(items)), key=far.__getitem__) if items else None
 
     def _detect(self, view: View) -> Any:
         import supervision as sv
 
-        sheet = self._sheet(view)
+        sheet = self._picture_of(view)
         x0, y0, x1, y1 = view.box
         seen = [
             item
@@ -245,11 +247,11 @@ class DeskExperts:
 
     def _match(self, view: View, phrase: str) -> float:
         nearest = self._nearest(view)
-        true = nearest is not None and nearest in self._sheet(view).matching(phrase)
+        true = nearest is not None and nearest in self._picture_of(view).matching(phrase)
         return self.rng.uniform(0.7, 0.999) if true else self.rng.uniform(0, 0.3)
 
     def _classify(self, request: Classify) -> np.ndarray:
-        sheet = self._sheet(request.view)
+        sheet = self._picture_of(request.view)
         nearest = self._nearest(request.view)
         truths = {sheet.backdrop} if nearest is None else set(sheet.items[nearest].attributes.values())
         best = next((n for n, label in enumerate(request.labels) if label in truths), None)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from ....scenes.language.frames import FRAMES, families
 from ....scenes.scene import COLORS, MATERIALS
-from .noun_phrases import Noun, any_world_noun, invented, outside_noun
+from .noun_phrases import NounPhrase, any_world_noun, invented, outside_noun
 
-Draw = Callable[[], Noun]
+Draw = Callable[[], NounPhrase]
 
 RELATIONS = (
     "left of", "right of", "to the left of", "to the right of", "above", "below", "behind", "in front of", "next to",

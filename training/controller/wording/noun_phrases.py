@@ -1,4 +1,4 @@
-"""Noun phrases of requests: of the drawn world, of the world outside it, and of no world at all.
+"""NounPhrase phrases of requests: of the drawn world, of the world outside it, and of no world at all.
 
 The controller copies the user's own words into its calls, so it must not matter whether it knows them:
 besides the things that scenes hold, requests name everyday things ("laptop", "traffic lights") and words
@@ -15,7 +15,7 @@ from ....scenes.scene import COLORS, MATERIALS, SHAPES
 
 
 @dataclass(frozen=True)
-class Noun:
+class NounPhrase:
     """A noun phrase as a user says it, and as a call takes it."""
 
     phrase: str  # singular, without article and size word: the argument ("everything" for a bare "thing")
@@ -35,7 +35,7 @@ class Noun:
         return {"phrase": self.phrase} | ({} if self.size == "any" else {"size": self.size})
 
 
-def world_noun(attributes: dict[str, str], rng: random.Random) -> Noun:
+def world_noun(attributes: dict[str, str], rng: random.Random) -> NounPhrase:
     """Words for attributes of the drawn world: synonyms and the order of adjectives are drawn."""
     seed = rng.getrandbits(32)
     bare = {facet: value for facet, value in attributes.items() if facet != "size"}
@@ -46,10 +46,10 @@ def world_noun(attributes: dict[str, str], rng: random.Random) -> Noun:
     if size != "any":
         word = rng.choice(SIZE_WORDS[size])
         one, many = f"{word} {one}", f"{word} {many}"
-    return Noun(phrase, one, many, size, tuple(sorted(attributes.items())))
+    return NounPhrase(phrase, one, many, size, tuple(sorted(attributes.items())))
 
 
-def any_world_noun(rng: random.Random) -> Noun:
+def any_world_noun(rng: random.Random) -> NounPhrase:
     """A noun phrase of the drawn world, whether or not a scene holds such a thing."""
     attributes: dict[str, str] = {}
     if rng.random() < 0.22:
@@ -63,7 +63,7 @@ def any_world_noun(rng: random.Random) -> Noun:
     return world_noun(attributes, rng)
 
 
-def outside_noun(rng: random.Random) -> Noun:
+def outside_noun(rng: random.Random) -> NounPhrase:
     """A noun phrase from outside the drawn world, made up in part."""
     draw = rng.random()
     if draw < 0.45:
@@ -89,8 +89,8 @@ def outside_noun(rng: random.Random) -> Noun:
     if rng.random() < 0.12:
         size = rng.choice(tuple(SIZE_WORDS))
         word = rng.choice(SIZE_WORDS[size])
-        return Noun(one, f"{word} {one}", f"{word} {many}", size)
-    return Noun(one, one, many)
+        return NounPhrase(one, f"{word} {one}", f"{word} {many}", size)
+    return NounPhrase(one, one, many)
 
 
 def invented(rng: random.Random) -> str:
