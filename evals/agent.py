@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..settings import Settings
 from ..training.controller.wording.families import HELD_OUT
-from .intervals import over_templates
+from .judging.intervals import over_templates
 from .models import models_of
 from .workers import outcomes as side_by_side
 

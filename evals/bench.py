@@ -27,7 +27,7 @@ from ..tools.pool import ExpertPool
 from ..training.controller.plans.plans import PLANS
 from ..training.controller.plans.steps import Ask, Plan
 from .cases.agent import Case, placed
-from .judges import Shown, Told, Verdict, judge, same_calls
+from .judging.judges import Shown, Told, Verdict, judge, same_calls
 from .wrappers import OneLook, Trusting, Varied
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Bench:
         chat = self._agent.chat(user=USER)
         judged: list[_Judged] = []
         for at, (case, one, true) in enumerate(zip(cases, shown, truth, strict=True)):
-            case = placed(case, at + 1, self._regions(chat.id))
+            case = placed(case, *self._handed_out(chat.id))
             try:
                 reply, told = self.ask(chat, case, one)
             except Exception as error:  # a fault in one turn must not cost the other cases; the report counts it
@@ -189,10 +189,10 @@ class Bench:
         )
         return reply, Told(reply.text, tuple(region.box for region in reply.regions), cutouts)
 
-    def _regions(self, chat: str) -> int:
-        """How many regions of a conversation have handles."""
-        rows = self._agent.store.ledger.read("SELECT next_reg FROM chats WHERE id = ?", (chat,))
-        return rows[0]["next_reg"] - 1 if rows else 0
+    def _handed_out(self, chat: str) -> tuple[int, int]:
+        """The number that the next picture gets (cut-outs have handles, too), and how many regions have handles."""
+        rows = self._agent.store.ledger.read("SELECT next_img, next_reg FROM chats WHERE id = ?", (chat,))
+        return (rows[0]["next_img"], rows[0]["next_reg"] - 1) if rows else (1, 0)
 
     def _forget(self, chat: Chat) -> None:
         """Let the conversation be remembered, as users' are; then forget it, so that the home stays small."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..settings import load_profile
-from .intervals import independent
+from .judging.intervals import independent
 
 ROLE = "captioner"
 GROUP = "captions"

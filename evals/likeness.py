@@ -21,7 +21,7 @@ from ..tools.embedder import view_of_image
 from ..tools.experts.clip.expert import Clip
 from ..tools.look import IN_DOMAIN
 from ..tools.requests import Likeness
-from .intervals import independent
+from .judging.intervals import independent
 
 PHOTOGRAPHS = {
     "skimage": (

@@ -28,7 +28,7 @@ from ..scenes.language.phrases import VALUES, phrase_of, phrase_true, region_phr
 from ..settings import Settings
 from ..tools.embedder import view_of_image
 from ..tools.requests import Classify
-from .intervals import independent
+from .judging.intervals import independent
 from .models import models_of
 from .remembered import SIZE, TALKED, Pool, draw, fill
 from .variants import CHANGES, lookalikes

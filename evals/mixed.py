@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..scenes.sample import sample_scene
 from .cases.mixed import ANSWERS, CORE, LANGUAGE, WORDINGS, MixedCase, mixed_cases
-from .intervals import over_templates
-from .judges import Shown, Told, Verdict, judge
+from .judging.intervals import over_templates
+from .judging.judges import Shown, Told, Verdict, judge
 from .workers import outcomes as side_by_side
 from .wrappers import Trusting, Varied, Without
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..training.controller.wording.families import HELD_OUT
 from .cases.tools import ToolCase, tool_cases
-from .intervals import over_templates
+from .judging.intervals import over_templates
 from .workers import outcomes as side_by_side
 
 if TYPE_CHECKING:

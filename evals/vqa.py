@@ -17,7 +17,7 @@ from ..settings import load_profile
 from ..training.llava.cases import Case
 from ..training.llava.measure import right
 from .captions import run as caption_figures
-from .intervals import over_templates
+from .judging.intervals import over_templates
 from .likeness import run as likeness_figures
 from .models import models_of
 

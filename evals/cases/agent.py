@@ -143,7 +143,7 @@ def _matching(noun: NounPhrase, scene: Scene) -> list[Thing]:
 
 
 def placed(case: Case, place: int, regions: int) -> Case:
-    """The case as a later turn of a conversation: its picture is `img_<place>`, and so many regions have handles.
+    """The case as a turn of a conversation: its picture becomes `img_<place>`, and so many regions have handles.
 
     Whoever names the picture by its handle names the new one.
     """

@@ -18,7 +18,6 @@ from saccade.errors import UserError
 from saccade.evals import agent as suite
 from saccade.evals import workers
 from saccade.evals.bench import Bench, Outcome, blank, gold_turn, show
-from saccade.evals.intervals import independent
 from saccade.evals.suites import run_suite, write_card
 from saccade.evals.wrappers import OneLook
 from saccade.scenes.language.phrases import VALUES
@@ -207,20 +206,6 @@ def test_the_blank_picture_shows_nothing_and_has_the_same_size():
 # Figures
 
 
-@pytest.mark.parametrize(
-    ("some", "of", "low", "high"),
-    [
-        (0, 0, None, None),
-        (10, 10, 0.7225, 1.0),
-        (0, 10, 0.0, 0.2775),
-        (45, 50, 0.7864, 0.9565),
-        (450, 500, 0.8706, 0.9233),
-    ],
-)
-def test_wilson_intervals(some, of, low, high):
-    assert independent(some, of) == (None if low is None else (low, high))
-
-
 def outcome(name, exact, right, blank=None, once=None, small=False):
     return Outcome(
         name, name[0], "count", "count.g1", small, "How many?", 1, [], {"kind": "count", "value": 1, "things": (0,)},
@@ -402,3 +387,13 @@ def test_the_tools_suite_judges_the_calls_alone(tmp_path):
     from rich.console import Console
 
     show_report({"suite": "tools", "models": {}, "seconds": 1.0} | report, Console(quiet=True))
+
+
+def test_a_later_turn_names_its_own_picture_though_cut_outs_took_handles(tmp_path):
+    bench = Bench(tmp_path, true_experts=True, gold_controller=True)
+    cut_out = next(case for case, _ in NUMBERED if case.intent == "cut_out")
+    count = next(case for case, _ in NUMBERED if case.intent == "count")
+    outcomes = bench.converse([cut_out, count])
+    bench.close()
+    assert [(outcome.turn, outcome.exact, outcome.right) for outcome in outcomes] == [(1, True, True), (2, True, True)]
+    assert outcomes[1].gold[0]["arguments"]["image"] == "img_3"  # img_2 is the cut-out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saccade.evals.intervals import effective_cases, independent, over_templates
+from saccade.evals.judging.intervals import effective_cases, independent, over_templates
 
 HALF = [True, False] * 20
 
@@ -35,3 +35,17 @@ def test_where_all_are_right_each_template_counts_as_one_case():
 def test_no_cases_have_no_interval():
     assert over_templates([], []) is None
     assert independent(0, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("some", "of", "low", "high"),
+    [
+        (0, 0, None, None),
+        (10, 10, 0.7225, 1.0),
+        (0, 10, 0.0, 0.2775),
+        (45, 50, 0.7864, 0.9565),
+        (450, 500, 0.8706, 0.9233),
+    ],
+)
+def test_wilson_intervals(some, of, low, high):
+    assert independent(some, of) == (None if low is None else (low, high))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from saccade.agent.reply import Step
-from saccade.evals import judges
 from saccade.evals.bench import follows_plan, show
 from saccade.evals.cases.agent import Case, Truth
-from saccade.evals.cutouts import best_overlap, places
-from saccade.evals.judges import Shown, Told, judge, same_calls
+from saccade.evals.judging import judges
+from saccade.evals.judging.cutouts import best_overlap, places
+from saccade.evals.judging.judges import Shown, Told, judge, same_calls
 from saccade.scenes.scene import SIZES, Scene, Thing
 from saccade.tools.registry import all_tools
 from saccade.training.controller.plans.plans import FACET_LABELS

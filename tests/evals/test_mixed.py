@@ -15,7 +15,7 @@ from saccade.errors import ExpertFailed
 from saccade.evals.bench import blank, gold_turn, png, show
 from saccade.evals.cases.agent import Truth
 from saccade.evals.cases.mixed import ANSWERS, CORE, LANGUAGE, WORDINGS, boxes_of, mixed_cases, type_of
-from saccade.evals.judges import Shown, Told
+from saccade.evals.judging.judges import Shown, Told
 from saccade.evals.mixed import ROLES, MixedBench, judge_mixed, report, unquoted
 from saccade.evals.suites import CASES, SUITES, run_suite
 from saccade.evals.tables import show_report
