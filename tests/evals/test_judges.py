@@ -14,7 +14,7 @@ from saccade.evals.judging.judges import Shown, Told, judge, same_calls
 from saccade.scenes.scene import SIZES, Scene, Thing
 from saccade.tools.registry import all_tools
 from saccade.training.controller.plans.plans import FACET_LABELS
-from saccade.training.controller.wording.noun_phrases import Noun
+from saccade.training.controller.wording.noun_phrases import NounPhrase
 
 TOOLS = all_tools()
 
@@ -266,7 +266,7 @@ def test_calls_are_exact_when_tools_and_arguments_agree_with_defaults_filled_in(
     assert same_calls(made, gold, TOOLS) is exact
 
 
-CONE = Noun("cone", "cone", "cones")
+CONE = NounPhrase("cone", "cone", "cones")
 QUERY = Case(
     "a000", "color", "color.a1", (1,), ("What colour is the cone?",), (), Truth("attribute", "red", (0,)), CONE
 )
