@@ -85,6 +85,11 @@ class ModelSpec:
         return ZOO / self.name if self.scheme == "zoo" else Path(self.name).expanduser()
 
     @property
+    def shipped(self) -> bool:
+        """Whether it comes with Saccade, so that its files have been compared with their card."""
+        return self.scheme == "zoo"
+
+    @property
     def has_files(self) -> bool:
         """Whether there are weights of its own behind it, on this machine or on the hub."""
         return self.scheme in WITH_FILES

@@ -12,6 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ..evals.models import models_of
+from ..settings import load_profile
+
 NAMES = ("agent_overhead", "startup", "sam_prompts", "llava", "index", "memory")
 # Run only when named: one takes half an hour, the other the network.
 OWN_FILE = {name: Path(f"docs/results/{name}.json") for name in ("kills", "install")}
@@ -58,6 +61,8 @@ def main() -> None:
         out = chosen.out or OWN_FILE.get(name, Path("docs/results/benchmarks.json"))
         report: dict[str, Any] = json.loads(out.read_text("utf-8")) if out.is_file() and name not in OWN_FILE else {}
         report |= figures if name in OWN_FILE else {name: figures}
+        if name not in OWN_FILE:
+            report["models"] = models_of(load_profile("bundled"))
         report["machine"] = {"python": platform.python_version(), "processor": platform.machine()}
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")

@@ -92,7 +92,7 @@ def verify(profile: ProfileName = None) -> None:
     chosen = load_profile(profile_name(profile))
     for role in chosen.models:
         spec = chosen.spec(role)
-        if spec.scheme == "zoo":
+        if spec.shipped:
             check(spec.path)
             typer.echo(f"{role:12} {spec}: as its card says")
         else:

@@ -1,6 +1,7 @@
 """The package as it is shipped: its folders, its public names, what importing it costs, which way imports point."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -158,3 +159,25 @@ def test_each_lock_adds_to_the_default_and_none_says_a_thing_twice():
     homes = Counter(name for lock in LOCKS.values() for name in {line.split("==")[0] for line in pins(lock)})
     assert set(homes.values()) == {1}
     assert "triton" not in {line.split("==")[0] for line in pins(LOCKS["requirements.lock"])}
+
+
+# What a model needs said it declares itself (config.json, the profile). Where a scheme decides, it is how files are found.
+ASKS = re.compile(r"\.scheme (?:==|!=|in)|_llm_type\"|isinstance\([^)]*(?:LocalChatModel|ExpertPool|TrueExperts)")
+MAY_ASK = {"tools/weights.py", "tools/experts/reader.py", "tools/experts/llava/model.py", "agent/doctor.py",
+           "agent/controllers/load.py"}  # fmt: skip
+
+
+def test_no_code_asks_which_model_it_has_before_it():
+    for room in ("agent", "tools", "memory"):
+        for path in (ROOT / room).rglob("*.py"):
+            name = path.relative_to(ROOT).as_posix()
+            assert name in MAY_ASK or not ASKS.search(path.read_text("utf-8")), name
+
+
+def test_memory_names_no_tool():
+    from saccade.tools.registry import builtin_tools
+
+    for path in (ROOT / "memory").rglob("*.py"):
+        for tool in builtin_tools():
+            assert f"'{tool}'" not in path.read_text("utf-8"), path
+            assert f'"{tool}"' not in path.read_text("utf-8"), path

@@ -141,9 +141,7 @@ def weights_hash(spec: ModelSpec) -> str:
         UserError: the weights are not on this machine.
     """
     place = resolve(spec)
-    if spec.scheme == "zoo":
-        return str(read_json(place / "card.json")["sha256"])
-    return _hash_of(place)
+    return str(read_json(place / "card.json")["sha256"]) if spec.shipped else _hash_of(place)
 
 
 def _hash_of(place: Path) -> str:

@@ -37,14 +37,8 @@ def resolve(spec: ModelSpec) -> Path:
         if not spec.adapter.is_dir():
             raise UserError(f"{str(spec)!r}: there is no folder {str(spec.adapter)!r}.", kind="missing_weights")
         return resolve(spec.base)
-    if spec.scheme == "zoo":
-        return _zoo(spec)
-    if spec.scheme == "file":
-        if not spec.path.exists():
-            raise UserError(f"{str(spec)!r}: there is no file or folder {str(spec.path)!r}.", kind="missing_weights")
-        return spec.path
-    if spec.scheme == "hf":
-        return _cached(spec)
+    if spec.scheme in FINDERS:
+        return FINDERS[spec.scheme](spec)
     raise UserError(
         f"{str(spec)!r} leads to no weight files: a vision expert is named with zoo:, file: or hf:.",
         kind="bad_model_spec",
@@ -166,6 +160,13 @@ def _zoo(spec: ModelSpec) -> Path:
     return spec.path
 
 
+def _own(spec: ModelSpec) -> Path:
+    """A file or folder of the user's."""
+    if not spec.path.exists():
+        raise UserError(f"{str(spec)!r}: there is no file or folder {str(spec.path)!r}.", kind="missing_weights")
+    return spec.path
+
+
 def _cached(spec: ModelSpec) -> Path:
     """The snapshot folder of a published checkpoint, from the local cache alone."""
     from huggingface_hub import snapshot_download
@@ -201,3 +202,6 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise UserError(f"{str(path)!r} holds no state dict (names and tensors).", kind="bad_weights")
     return loaded
+
+
+FINDERS = {"zoo": _zoo, "file": _own, "hf": _cached}  # by scheme: what leads to a model's files
