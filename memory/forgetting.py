@@ -15,6 +15,7 @@ from .ledger.memory_rows import not_held, parts_of
 from .pictures.store import PictureStore
 from .pictures.thumbnails import sheet_name, thumbnail_name
 from .query import Forgotten
+from .records import ASKED, FORGOTTEN
 
 GONE_WORDS = "(forgotten)"  # stands where an observation told of what is forgotten
 
@@ -213,7 +214,8 @@ class Deletion:
         self._db.execute(
             "UPDATE calls SET observation = ?, facts = '{}' WHERE chat = ? AND "
             # That it was asked to be forgotten, and was, may be told: the call is answered again after a crash.
-            f"tool <> 'forget_image' AND (id IN ({made_by}) OR instr(arguments, ?) OR instr(observation, ?))",
+            f"json_extract(facts, '$.{ASKED}') IS NULL AND json_extract(facts, '$.{FORGOTTEN}') IS NULL "
+            f"AND (id IN ({made_by}) OR instr(arguments, ?) OR instr(observation, ?))",
             (GONE_WORDS, chat, *at, f'"{handle}"', f"{handle} "),
         )
 

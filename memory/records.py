@@ -22,6 +22,7 @@ from PIL import Image
 CAPTIONS = "captions"  # [{"of": handle, "text": words, "full": whether it tells everything}]
 LABELS_READ = "labels_read"  # true: the regions are labelled with words that were read in the picture
 ASKED = "asked"  # what the call waits for the user's word about; it did nothing yet
+FORGOTTEN = "forgotten"  # the id of a picture that the call deletes for good
 RECALLED = "recalled"  # the handles of what the call brought back from memory; nothing of it is new
 
 Box = tuple[float, float, float, float]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...memory.records import ASKED
+from ...memory.records import ASKED, FORGOTTEN
 from ..contracts import PictureHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
 from ..shared.consent import agrees, memory_of
 
@@ -37,16 +37,16 @@ class ForgetImage(Tool[ForgetImageArguments]):
             facts.get(ASKED) == picture.id for facts in context.workspace.facts_of(self.name, context.talk.turn - 1)
         )
         if asked and agrees(context.talk, arguments.image):
-            return ToolResult(facts={"forgotten": picture.id})
+            return ToolResult(facts={FORGOTTEN: picture.id})
         return ToolResult(facts={ASKED: picture.id})
 
     def observe(self, arguments: ForgetImageArguments, recorded: Recorded) -> str:
         """That it is gone, or that the user must be asked."""
-        if "forgotten" in recorded.facts:
+        if FORGOTTEN in recorded.facts:
             return f"{arguments.image} is forgotten."
         return f"Not deleted: {arguments.image} is deleted for good only after the user says yes. Ask."
 
     def finish(self, recorded: Recorded, context: ToolContext) -> None:
         """Delete what the record says is forgotten; after a crash in between, this is done again."""
-        if "forgotten" in recorded.facts:
-            memory_of(context).forget(recorded.facts["forgotten"])
+        if FORGOTTEN in recorded.facts:
+            memory_of(context).forget(recorded.facts[FORGOTTEN])
