@@ -27,27 +27,32 @@ class ExpertAsker:
 
     def __init__(self, experts: Experts) -> None:
         self._experts = experts
+        self._said: dict[int, list[Said]] = {}  # by case: what came back, as it goes into the history
 
     def ask(self, cases: Sequence[Case], done: Done | None = None) -> None:
         """Put every question, the later ones of a conversation after what was said to the earlier."""
+        self._said.clear()
         asked, of = 0, sum(len(case.questions) for case in cases)
         for turn in range(max((len(case.questions) for case in cases), default=0)):
             waiting = [case for case in cases if len(case.questions) > turn]
             for start in range(0, len(waiting), BATCH):
                 part = waiting[start : start + BATCH]
-                said: list[Said] = self._experts.ask("llava", [_request(case, turn) for case in part])
+                said: list[Said] = self._experts.ask(
+                    "llava", [_request(case, turn, self._said.get(id(case), ())) for case in part]
+                )
                 for case, one in zip(part, said, strict=True):
                     case.said.append(one.text)
+                    self._said.setdefault(id(case), []).append(one)
                 asked += len(part)
                 if done:
                     done(asked, of)
 
 
-def _request(case: Case, turn: int) -> Any:
+def _request(case: Case, turn: int, said: Sequence[Said]) -> Any:
     views = tuple(make() for make in case.views) or (_blank(),) * len(case.pictures)
     if case.group in DETAIL:
         return Describe(views[0], DETAIL[case.group])  # pyright: ignore[reportArgumentType]
-    history = tuple(zip(case.questions[:turn], case.said, strict=False))
+    history = tuple(zip(case.questions[:turn], said, strict=False))
     return Answer(views, case.questions[turn], history)
 
 

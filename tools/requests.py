@@ -100,12 +100,13 @@ class Answer:
     """To the role "llava": a question about one view or several. Answer: `Said`.
 
     Whether a statement holds is asked as `STATEMENT` puts it; the answer begins with "true" or "false".
-    `history` holds the questions and answers before it, oldest first, where "it" may mean something of them.
+    `history` holds the questions and answers before it, oldest first, where "it" may mean something of them: each
+    answer as the `Said` that came back, with the rationale that a model which thinks first goes on from, or as words.
     """
 
     views: tuple[View, ...]
     question: str
-    history: tuple[tuple[str, str], ...] = ()
+    history: tuple[tuple[str, str | Said], ...] = ()
 
 
 STATEMENT = "True or false: {}"  # how a statement is put to the role "llava"

@@ -19,7 +19,7 @@ from saccade.tools.contracts import View
 from saccade.tools.experts.llava.expert import Llava
 from saccade.tools.experts.llava.prompt import MOST_CHARACTERS
 from saccade.tools.pool import ExpertPool, PoolEvent
-from saccade.tools.requests import STATEMENT, Answer, Describe
+from saccade.tools.requests import STATEMENT, Answer, Describe, Said
 
 QUESTIONS = ("What is it?", "How many red things are there in the picture?", "x", "Is it a cube or a ball?")
 
@@ -334,3 +334,15 @@ def test_a_model_is_asked_in_the_words_that_it_was_taught(llava: Llava) -> None:
     assert llava.question(Answer((one, other), put)).question == "Of both: There are more cubes?"
     assert llava.question(Answer((one,), "True?")).question == "True?"
     assert llava.question(Describe(one)) == Answer((one,), "Tell.")
+
+
+def test_an_earlier_answer_goes_into_the_history_with_its_thoughts(llava: Llava) -> None:
+    llava.mark = "Answer:"
+    said = Said("red", 0.9, "color: the cube is red.")
+    asked = (view(1),), "And its shape?"
+    written = "color: the cube is red. Answer: red"
+    thought, as_words, bare = (
+        llava.prompt(Answer(*asked, (("Which colour?", one),)))[0] for one in (said, written, said.text)
+    )
+    assert thought == as_words != bare
+    llava.mark = ""

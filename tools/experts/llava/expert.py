@@ -204,7 +204,14 @@ class Llava(Expert[Answer | Describe, Said]):
         most = 2 * self.most if asked.question == self._describe("detailed") else self.most
         most = min(most, self.prompter.context // 2)
         lengths = [len(one) for one in self.features(asked.views)]
-        return self.prompter.prompt(asked.views, lengths, asked.question, asked.history, most), most
+        history = [(question, self._written(said)) for question, said in asked.history]
+        return self.prompter.prompt(asked.views, lengths, asked.question, history, most), most
+
+    def _written(self, said: str | Said) -> str:
+        """An earlier answer as the model wrote it, thoughts and all: without them it loses what was spoken of."""
+        if isinstance(said, str):
+            return said
+        return f"{said.rationale} {self.mark} {said.text}" if said.rationale and self.mark else said.text
 
     def _begin(self, prompt: Prompt) -> torch.Tensor:
         ids = torch.tensor([prompt.beginning], device=self.device)
