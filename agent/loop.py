@@ -8,7 +8,7 @@ runtime context, which is never saved; messages hold words and handles only.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -23,12 +23,17 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from ..errors import UserError
 from ..memory.records import ASKED
+from ..prompts.references import filled
 from ..tools.contracts import MARKS, Talk, Tool, ToolResult, without_marks
 from ..tools.pool import PoolEvent
 from ..tools.runner import ToolRunner
+from .answers.check import Problem, problems
+from .answers.mending import complaint, marked
+from .answers.other_forms import calls_in
+from .answers.references import references_of
 from .call_order import OrderedWorkspace
 from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted
-from .messages import call_ids, calls_of_turn, last_words, same_call, turn_start
+from .messages import call_ids, calls_of_turn, last_words, same_call, told_in, turn_start
 from .reply import Step
 from .shown_pictures import show_pictures
 from .status import ENDED
@@ -86,10 +91,23 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         max_repeats: how often the very same call may be made in one turn.
         sees: whether the controller is shown the pictures (a transient message, never saved).
         takes_handles: whether the model takes the conversation's handles (`LocalChatModel` does).
+        refers: whether its answers refer to observations (see `answers.references`), and it needs no telling.
+        names: of the tools.
     """
 
-    def __init__(self, *, max_steps: int, max_repeats: int, sees: bool = False, takes_handles: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        max_steps: int,
+        max_repeats: int,
+        sees: bool = False,
+        takes_handles: bool = False,
+        refers: bool = False,
+        names: Collection[str] = (),
+    ) -> None:
         super().__init__()
+        self.refers = refers
+        self.names = frozenset(names)
         self.max_steps = max_steps
         self.max_repeats = max_repeats
         self.sees = sees
@@ -113,25 +131,59 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
             changes["messages"] = show_pictures(messages, turn.workspace)
         if turn.emit and not getattr(request.model, "ready", True):
             turn.emit(Loading(f"controller {getattr(request.model, 'spec', '')}".strip()))
+        request = request.override(**changes) if changes else request
         try:
-            response = handler(request.override(**changes) if changes else request)
+            answer = self._asked(request, handler)
+            found = [] if answer.tool_calls else self._problems(answer, messages, turn)
+            if found:
+                answer, found = self._asked_again(request, handler, answer, found)
         except UserError as error:
             if error.kind != "context_too_long" or not steps:  # without a step it is the request itself
                 raise
             return ModelResponse([_ended(FULL_TEXT.format(steps=steps), "context_full")])
-        answer = response.result[0]
-        assert isinstance(answer, AIMessage)
-        if last and (answer.tool_calls or answer.invalid_tool_calls):
+        if last and answer.tool_calls:
             return ModelResponse([_ended(LIMIT_TEXT.format(steps=steps), "too_many_steps", answer.id)])
-        mended = mend(answer, messages)
-        return response if mended is answer else ModelResponse([mended])
+        return ModelResponse([marked(answer, found, messages) if found else answer])
+
+    def _asked(
+        self, request: ModelRequest[TurnContext], handler: Callable[[ModelRequest[TurnContext]], ModelResponse[Any]]
+    ) -> AIMessage:
+        """What the model says, fit to go on with; calls that it wrote in another form are calls."""
+        answer = handler(request).result[0]
+        assert isinstance(answer, AIMessage)
+        if not answer.tool_calls and not answer.invalid_tool_calls and request.tools:
+            parsed = calls_in(answer.text, self.names)
+            if parsed.calls:
+                calls: Any = [{"name": n, "args": a, "id": "", "type": "tool_call"} for n, a in parsed.calls]
+                answer = AIMessage(content=parsed.thought, tool_calls=calls, id=answer.id)
+        return mend(answer, request.messages)
+
+    def _problems(self, answer: AIMessage, messages: Sequence[BaseMessage], turn: TurnContext) -> list[Problem]:
+        return problems(answer.text, messages, turn.workspace.handles(), sees=self.sees)
+
+    def _asked_again(
+        self,
+        request: ModelRequest[TurnContext],
+        handler: Callable[[ModelRequest[TurnContext]], ModelResponse[Any]],
+        answer: AIMessage,
+        found: list[Problem],
+    ) -> tuple[AIMessage, list[Problem]]:
+        """Once more, the model being told why; where its decoding is ours and it must look, it can only call."""
+        settings = request.model_settings
+        if found[0].kind == "no_look" and self.takes_handles and request.tools:
+            settings = settings | {"must_call": True}
+        told = [] if self.refers else [AIMessage(content=answer.text), complaint(found)]
+        if self.refers and settings == request.model_settings:
+            return answer, found  # it would say the same
+        again = self._asked(request.override(messages=[*request.messages, *told], model_settings=settings), handler)
+        return again, [] if again.tool_calls else self._problems(again, request.messages, request.runtime.context)
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> ToolMessage:
         """Run one call through the conversation's `ToolRunner`; whatever fails is an observation."""
         turn = cast("TurnContext", request.runtime.context)
         turn.check()
-        call = request.tool_call
         messages: list[BaseMessage] = request.state["messages"]
+        call = _filled(request.tool_call, messages)
         writer = messages[-1]
         thought = writer.text if isinstance(writer, AIMessage) and writer.tool_calls[0]["id"] == call["id"] else ""
         if turn.emit:
@@ -143,6 +195,8 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
             message = self._run(turn, call, messages)
         finally:
             workspace.end(str(call["id"]))
+        if call is not request.tool_call:
+            message.artifact["arguments"] = call["args"]
         if turn.emit:
             turn.emit(StepFinished(str(call["id"]), step_of(thought, call, message)))
         return message
@@ -157,15 +211,16 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
             return self._refuse(turn, call, REPEAT_TEXT.format(times=made), "repeated_call")
         token = _listener.set(turn.emit)
         try:
-            talk = Talk(turn.number, *last_words(messages))
+            talk = Talk(turn.number, *last_words(messages), told=told_in(messages))
             seen = turn.runner.run(str(call["id"]), call["name"], call["args"], turn.number, talk)
         finally:
             _listener.reset(token)
         pictures = [picture.handle for picture in seen.recorded.pictures]
         asked = ASKED in seen.recorded.facts
         return tool_message(
-            call, seen.text, ok=seen.ok, kind=seen.kind, seconds=seen.seconds, pictures=pictures, asked=asked
-        )
+            call, seen.text, ok=seen.ok, kind=seen.kind, seconds=seen.seconds, pictures=pictures, asked=asked,
+            brief=seen.brief, references=seen.references,
+        )  # fmt: skip
 
     @staticmethod
     def _refuse(turn: TurnContext, call: Any, text: str, kind: str) -> ToolMessage:
@@ -182,6 +237,13 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         return tool_message(call, text, ok=False, kind=kind)
 
 
+def _filled(call: Any, messages: Sequence[BaseMessage]) -> Any:
+    """A call with what its arguments refer to put in."""
+    known = references_of(messages)
+    args = {name: filled(value, known) if isinstance(value, str) else value for name, value in call["args"].items()}
+    return {**call, "args": args} if known else call
+
+
 def _ended(text: str, why: str, id: str | None = None) -> AIMessage:
     """The answer of a turn that the loop ends, not the controller."""
     return AIMessage(content=text, id=id, additional_kwargs={ENDED: why})
@@ -196,6 +258,8 @@ def tool_message(
     seconds: float = 0.0,
     pictures: Sequence[str | None] = (),
     asked: bool = False,
+    brief: str = "",
+    references: Mapping[str, str] | None = None,
 ) -> ToolMessage:
     """An observation as a message. What the reply needs besides the words is in its artifact: JSON values only."""
     return ToolMessage(
@@ -203,7 +267,8 @@ def tool_message(
         name=call["name"],
         tool_call_id=call["id"],
         status="success" if ok else "error",
-        artifact={"seconds": round(seconds, 4), "pictures": list(pictures), "kind": kind}
+        artifact={"seconds": round(seconds, 4), "pictures": list(pictures), "kind": kind, "brief": brief or text}
+        | ({"references": dict(references)} if references else {})
         | ({"asked": True} if asked else {}),
     )
 
@@ -211,7 +276,14 @@ def tool_message(
 def step_of(thought: str, call: Any, message: ToolMessage) -> Step:
     """A call and its observation as the reply shows them."""
     facts = message.artifact or {}
-    return Step(thought, call["name"], call["args"], message.text, facts.get("seconds", 0.0), message.status != "error")
+    return Step(
+        thought,
+        call["name"],
+        facts.get("arguments", call["args"]),
+        message.text,
+        facts.get("seconds", 0.0),
+        message.status != "error",
+    )
 
 
 def mend(answer: AIMessage, messages: Sequence[BaseMessage]) -> AIMessage:

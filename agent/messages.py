@@ -6,15 +6,12 @@ A *turn* begins with the person's message and ends with an answer that calls not
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-_NAMED = r"img_\d+ \(\d+ x \d+ px\)"
-# Ours alone: a person may well write "Pictures: ..." too.
-PICTURES = re.compile(rf"^Pictures: ({_NAMED}(?:, {_NAMED})*)\.$")
+from ..prompts.references import split_request
 
 
 def call_ids(messages: Sequence[BaseMessage], count: int) -> list[str]:
@@ -48,6 +45,11 @@ def last_words(messages: Sequence[BaseMessage]) -> tuple[str, str | None]:
     return said, before.text if isinstance(before, AIMessage) and not before.tool_calls else None
 
 
+def told_in(messages: Sequence[BaseMessage]) -> str:
+    """All that the person said and that tools observed, a line each."""
+    return "\n".join(message.text for message in messages if isinstance(message, HumanMessage | ToolMessage))
+
+
 def calls_of_turn(messages: Sequence[BaseMessage]) -> list[Any]:
     """Every tool call of the last turn, in the order in which the controller wrote them."""
     return [
@@ -73,21 +75,3 @@ def unanswered(messages: Sequence[BaseMessage]) -> list[Any]:
 def same_call(call: Any) -> str:
     """A name that two calls share when they are the very same: the tool and its arguments."""
     return json.dumps([call["name"], call["args"]], sort_keys=True, default=str)
-
-
-def request_text(text: str, pictures: Sequence[tuple[str, tuple[int, int]]]) -> str:
-    """The person's message as the controller reads it: a line that names new pictures, then the words.
-
-    `pictures` are (handle, (width, height) in pixels).
-    """
-    if not pictures:
-        return text
-    named = ", ".join(f"{handle} ({width} x {height} px)" for handle, (width, height) in pictures)
-    return f"Pictures: {named}.\n{text}"
-
-
-def split_request(content: str) -> tuple[str, str]:
-    """Take the pictures line off: (what it names, or "", the person's words)."""
-    first, newline, rest = content.partition("\n")
-    match = PICTURES.match(first)
-    return (match.group(1), rest) if match and newline else ("", content)

@@ -41,8 +41,18 @@ def status_of(turn: Sequence[BaseMessage]) -> Status:
         return "answered"
     if any(one.get("kind") in REFUSALS for one in facts):
         return "declined"
-    if _ASKS.search(answer.text):
+    if asks(answer.text):
         return "asked_back"
     if seen:
         return "failed"
-    return "declined" if _CANNOT.search(answer.text) else "answered"
+    return "declined" if cannot(answer.text) else "answered"
+
+
+def asks(text: str) -> bool:
+    """Whether an answer asks for something."""
+    return bool(_ASKS.search(text))
+
+
+def cannot(text: str) -> bool:
+    """Whether an answer says that something cannot be done."""
+    return bool(_CANNOT.search(text))

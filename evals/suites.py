@@ -49,11 +49,21 @@ def _mixed(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
     return run(workers=workers, done=done, **plan)
 
 
+def _talk(workers: int, done: Done | None, *, module: str = "run", **plan: Any) -> dict[str, Any]:
+    from . import talk
+
+    return getattr(talk, module)(workers=workers, done=done, **plan)
+
+
 CASES = {
     "tools": 200,
     "memory": 1000,
     "experts": 2000,
     "mixed": 240,
+    "talk": 1000,
+    "talk-dev": 1000,
+    "talk-exact": 1000,
+    "talk-blank": 1000,
 }  # where the number of cases is not given, and is not 500
 
 SUITES: dict[str, Suite] = {
@@ -63,6 +73,10 @@ SUITES: dict[str, Suite] = {
     "controller": partial(_agent, true_experts=True),  # the same cases with experts that never err
     "gold": partial(_agent, gold_controller=True),  # the same cases with a controller that never errs
     "mixed": _mixed,  # what LLaVA adds: answers with it, without it, and before a blank picture
+    "talk": _talk,  # whole conversations in people's own words, as users get the agent
+    "talk-dev": partial(_talk, module="dev"),  # the same with the set that may be looked at
+    "talk-exact": partial(_talk, true_experts=True),  # the same as "talk" with experts that never err
+    "talk-blank": partial(_talk, blanks=True),  # the same before blank pictures
     "experts": _experts,  # every row of LLaVA and captioner, alone, each beside its blind baseline
 }
 

@@ -21,6 +21,9 @@ def show_report(report: dict[str, Any], console: Console) -> None:
     if "rows" in report:
         show_rows(report, console)
         return
+    if "weakest_family" in report:
+        show_talk(report, console)
+        return
     for name, one in report["sets"].items():
         console.print(table(f"phrasings held out: {name}", [*one["intents"], {**one, "name": "all"}]))
     console.print(table("all sets", [*report["intents"], report["all"]]))
@@ -43,6 +46,38 @@ def show_report(report: dict[str, Any], console: Console) -> None:
         f"{report['cases']} cases in {report['seconds'] / 60:.1f} minutes with {report['workers']} processes: "
         f"{report['turns_per_second']} turns a second"
     )
+
+
+def show_talk(report: dict[str, Any], console: Console) -> None:
+    """Print the suite "talk": sets, families, turns, and what must not happen."""
+    made = Table(
+        title=f"suite {report['suite']}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for column in ("", "turns", "right", "95 %"):
+        made.add_column(column, justify="left" if not column else "right")
+    for row in (*report["sets"], *report["families"], *report["by_turn"], report["all"]):
+        low, high = row["interval"] or (None, None)
+        made.add_row(
+            escape(row["name"]), str(row["turns"]), percent(row["right"]), f"{percent(low)} to {percent(high)}"
+        )
+    console.print(made)
+    for failure in report.get("failures", []):
+        tools = ", ".join(f"{one['tool']}({one['arguments']})" for one in failure["steps"])
+        asked = f"{failure['id']}.{failure['turn']} {failure['said']!r}"
+        told = f"{asked}\n   -> {failure['answer']!r}\n   {failure['why']}"
+        console.print(f"{told}  [{tools}]", highlight=False, markup=False)
+    pace = report["seconds_a_turn"]
+    console.print(
+        f"garbled {report['garbled']}, misquoted {report['misquoted']}, half-answered {report['half_answered']} of "
+        f"{report['turns']} turns; seconds a turn: median {pace['median']:.1f}, p95 {pace['p95']:.1f}"
+    )
+    for name in ("worst_set", "weakest_family"):
+        one = report[name]
+        met = "[green]met[/]" if one["right"] >= one["bar"] else "[red]missed[/]"
+        what = f"{name.replace('_', ' ')} ({one['name']})"
+        console.print(f"{what}: {percent(one['right'])}, bar {percent(one['bar'])}: {met}")
+    for kind, count in report["errors"].items():
+        console.print(f"[red]{count} turns ended in a {escape(kind)}[/]", highlight=False)
 
 
 def show_kinds(report: dict[str, Any], console: Console) -> None:

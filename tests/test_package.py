@@ -26,12 +26,13 @@ MODULES = [*ROOT.glob("*.py"), *(path for room in ROOMS for path in sorted((ROOT
 MAY_IMPORT = {
     "memory": set(),
     "prompts": set(),
-    "tools": {"memory", "prompts"},
+    "queries": set(),
+    "tools": {"memory", "prompts", "queries"},
     "agent": {"tools", "memory", "prompts"},
-    "scenes": set(),
+    "scenes": {"queries"},
     "testing": {"agent", "tools", "memory", "scenes"},
-    "training": {"scenes", "testing", "tools", "prompts", "memory"},
-    "evals": {"agent", "memory", "prompts", "scenes", "testing", "tools", "training"},
+    "training": {"queries", "scenes", "testing", "tools", "prompts", "memory"},
+    "evals": {"agent", "memory", "prompts", "queries", "scenes", "testing", "tools", "training"},
     "benchmarks": {"agent", "memory", "prompts", "scenes", "testing", "tools", "training", "evals"},
     "cli": {"agent", "memory", "prompts", "scenes", "tools", "training", "evals"},
 }

@@ -227,6 +227,7 @@ class Talk:
     turn: int = 0  # the turn of the call, from 1
     said: str = ""  # the user's words of this turn
     answered: str | None = None  # the agent's answer of the turn before; None where it is not known
+    told: str | None = None  # all that was said and observed in the conversation; None where it is not known
 
 
 @dataclass(frozen=True)
@@ -272,7 +273,7 @@ class ToolContext:
 A = TypeVar("A", bound=ToolArguments)
 
 
-MARKS = frozenset({"title", "x-handle", "x-words"})  # keys of a schema that say nothing to those outside
+MARKS = frozenset({"title", "x-handle", "x-words", "x-sum"})  # keys of a schema that say nothing to those outside
 
 
 def without_marks(schema: Any, marks: Collection[str] = MARKS) -> Any:
@@ -281,7 +282,7 @@ def without_marks(schema: Any, marks: Collection[str] = MARKS) -> Any:
         return {
             key: without_marks(inner, marks)
             for key, inner in schema.items()
-            if key not in marks or not isinstance(inner, str)  # an argument may be called "title", too
+            if key not in marks or not isinstance(inner, str | bool)  # an argument may be called "title", too
         }
     return [without_marks(inner, marks) for inner in schema] if isinstance(schema, list) else schema
 
@@ -331,6 +332,17 @@ class Tool(ABC, Generic[A]):
     @abstractmethod
     def observe(self, arguments: A, recorded: Recorded) -> str:
         """What happened, in words for the controller, with the handles of what was found or made."""
+
+    def brief(self, recorded: Recorded) -> str | None:
+        """The observation for a controller whose answers only refer to it, without coordinates; None: the whole one."""
+        return None
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """What an answer may refer to, by name (letters and digits), as the words that are put in its place.
+
+        An answer that says "There are {count} cubes: {regions}." cannot misquote.
+        """
+        return {}
 
     def finish(self, recorded: Recorded, context: ToolContext) -> None:
         """What must happen only after the call is written down, such as deleting for good.

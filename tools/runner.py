@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -55,6 +55,8 @@ class Observation:
     recorded: Recorded
     seconds: float
     kind: str | None = None
+    brief: str = ""  # the observation without coordinates
+    references: Mapping[str, str] = field(default_factory=dict)  # what an answer may refer to
 
 
 class ToolRunner:
@@ -91,9 +93,13 @@ class ToolRunner:
         context = replace(self.context, talk=talk or Talk(turn))
         recorded, text = self.workspace.recorded(call_id) or self._do(call_id, name, arguments, context)
         kind = recorded.facts.get(FAILED)
+        brief: str | None = None
+        references: dict[str, str] = {}
         if kind is None and name in self.tools:
-            self.tools[name].finish(recorded, context)
-        return Observation(text, kind is None, recorded, time.perf_counter() - begun, kind)
+            tool = self.tools[name]
+            tool.finish(recorded, context)
+            brief, references = tool.brief(recorded), tool.references(recorded)
+        return Observation(text, kind is None, recorded, time.perf_counter() - begun, kind, brief or text, references)
 
     def _do(self, call_id: str, name: str, arguments: dict[str, Any], context: ToolContext) -> tuple[Recorded, str]:
         """Run a tool and write down what it came to; a failure is written down, too, so it is answered once."""
@@ -125,8 +131,23 @@ def check_arguments(tool: Tool[Any], arguments: dict[str, Any], handles: list[st
     try:
         return tool.Arguments.model_validate(arguments)
     except ValidationError as error:
-        complaints = dict.fromkeys(_complaint(tool, one, handles) for one in error.errors(include_url=False))
+        complaints = dict.fromkeys(_complaint(tool, one, handles) for one in _told(error))
         raise ToolRetry(f"{tool.name}: {' '.join(complaints)}", kind="bad_arguments") from error
+
+
+def _told(error: ValidationError) -> list[Any]:
+    """The errors to tell: of an argument that may be one thing or a list, only those of the form that was given."""
+    errors = error.errors(include_url=False)
+    lists = {one["loc"][0] for one in errors if one["loc"] and isinstance(one["input"], list)}
+    several = {one["loc"][0] for one in errors if len(one["loc"]) > 1}
+    kept = [
+        one
+        for one in errors
+        if not one["loc"]
+        or one["loc"][0] not in several
+        or (one["type"] != "list_type" and (one["type"] != "string_type" or one["loc"][0] not in lists))
+    ]
+    return kept or errors
 
 
 def _complaint(tool: Tool[Any], error: Any, handles: list[str]) -> str:

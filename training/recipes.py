@@ -15,6 +15,7 @@ RECIPES = {
     "detector": ".detector.recipe",
     "llava": ".llava.recipe",
     "sam": ".sam.recipe",
+    "talk": ".talk.recipe",
 }
 
 

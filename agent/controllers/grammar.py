@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...prompts.calls import CLOSE, MAX_CALLS, OPEN
+from ...tools.builtin.calculate import CONSTANTS, FUNCTIONS
+from ..answers.references import Referring
 from .verbatim import HEAD, Verbatim, Word, naming, words_of
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ MAX_STRING = 120  # characters, where a schema has no bound
 A_TOKEN = 2  # characters, as a small model writes
 MAX_ITEMS = 20
 MAX_NUMBER = 10_000
+REFERRED = 13  # parts of a text, references and the words between them
 NUMBER_STEP = 0.01  # without it, a number could have digits without end
-NOISE = {"title", "description", "default", "x-handle", "x-words", "$defs"}
+NOISE = {"title", "description", "default", "x-handle", "x-words", "x-sum", "$defs"}
 _UNSAID = re.compile(r"[<\x00-\x1f\x7f]")  # nothing with one of these is repeated
 _SIGN = re.compile(r"([\\.+*?()|\[\]{}^$/&~#-])")  # what means something in a regular expression
 # How a second expert is asked to count after the first, in words of the model's own: what things are called, no more.
@@ -122,9 +125,11 @@ def turn_grammar(
     handles: Sequence[str],
     *,
     verbatim: Verbatim | None = None,
+    referring: Referring | None = None,
     tokens: Iterable[str] = (),
     max_text: int = 400,
     max_calls: int = MAX_CALLS,
+    must_call: bool = False,
 ) -> str:
     """The Lark grammar (llguidance's dialect) of one assistant turn.
 
@@ -134,10 +139,13 @@ def turn_grammar(
         handles: the conversation's handles.
         verbatim: what may be quoted in the text, in which handles are then those that there are, and in whose words
             arguments marked "x-words" are; None: anything.
+        referring: what may be referred to in braces (see `answers.references`); then a text holds no digits, handles
+            or quotations of its own, and arguments marked "x-sum" no other numbers. None: it is free.
         tokens: which of `<tool_call>` and `</tool_call>` are tokens of their own in the vocabulary.
         max_text: how many characters the thought, or the answer, may have; before and after what is repeated,
             half as many tokens.
         max_calls: how many calls one turn may make.
+        must_call: no answer, where any tool can be called.
     """
     own = set(tokens)
     opening = OPEN if OPEN in own else json.dumps(OPEN)
@@ -151,16 +159,16 @@ def turn_grammar(
         arguments = narrow(parameters, handles)
         if arguments is None:
             continue
-        marked = _marked(parameters) if words is not None else {}
-        if not words and marked.keys() & arguments["required"]:
+        marked = _marked(parameters, words is not None, referring is not None)
+        if words == [] and marked.keys() & arguments["required"]:
             continue  # there is nothing to repeat
-        call = _call(function["name"], arguments, marked, bool(words))
+        call = _call(function["name"], arguments, marked, words != [])
         rules.append(f'call_{len(rules)}: {opening} "\\n" {call} "\\n" {closing}')
         if "ASKED" in marked.values():
             counted = {name: kind.replace("ASKED", "COUNTED") for name, kind in marked.items()}
             call = _call(function["name"], arguments, counted, repeats=True)
             further.append(f'further_{len(further)}: {opening} "\\n" {call} "\\n" {closing}')
-    text = _text(max_text, verbatim, handles)
+    text = _text(max_text, verbatim, handles) if referring is None else _referring(max_text, referring.names)
     if not rules:
         return "\n".join(["%llguidance {}", "start: text", *text]) + "\n"
     several = ""
@@ -170,12 +178,13 @@ def turn_grammar(
     later = " | ".join(["call", *(f"further_{index}" for index in range(len(further)))])
     head = [
         "%llguidance {}",
-        "start: text calls? | calls",
+        "start: calls" if must_call else "start: text calls? | calls",
         f"calls: call {several}",
         f"call: {names}",
         f"later: {later}",
     ]
-    return "\n".join([*head, *text, *rules, *further, *(_repeating(words) if words else [])]) + "\n"
+    several = [*rules, *further, *(_repeating(words) if words else []), *(_summing(referring) if referring else [])]
+    return "\n".join([*head, *text, *several]) + "\n"
 
 
 def _text(most: int, verbatim: Verbatim | None, handles: Sequence[str]) -> list[str]:
@@ -201,6 +210,16 @@ def _text(most: int, verbatim: Verbatim | None, handles: Sequence[str]) -> list[
         rules += [f"further{bound}: FURTHER", rf"FURTHER: /[^<\x00-\x09\x0b-\x1f\x7f]+/ & {own}"]
     text = rf"TEXT: /[^<\s\x00-\x1f\x7f][^<\x00-\x09\x0b-\x1f\x7f]*/ & {own}"
     return [f"text: {' | '.join(starts)}", f"first{bound}: TEXT", text, *rules]
+
+
+def _referring(most: int, references: Sequence[str]) -> list[str]:
+    """The rules of a text that quotes nothing: words without digits, and references to what was observed."""
+    plain = r"[^<{}_0-9\"\x00-\x1f\x7f]"
+    words = [rf"WORDS: /{plain}{{1,{most}}}/"]
+    if not references:
+        return ["text: WORDS", *words]
+    names = " | ".join(_literal(f"{{{name}}}") for name in references)
+    return [f"text: part{{1,{REFERRED}}}", "part: WORDS | reference", f"reference: {names}", *words]
 
 
 def _escaped(text: str) -> str:
@@ -239,10 +258,14 @@ def _json(schema: Mapping[str, Any]) -> str:
     return f"%json {json.dumps({**schema, 'x-guidance': JSON_STYLE})}"
 
 
-def _marked(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """The terminal for each argument that is to be in the user's words."""
+def _marked(parameters: Mapping[str, Any], repeats: bool, refers: bool) -> dict[str, str]:
+    """The terminal for each argument that is to be in the user's words, or of numbers that can be referred to."""
     found: dict[str, str] = {}
     for name, one in parameters.get("properties", {}).items():
+        if refers and one.get("x-sum"):
+            found[name] = "SUM"
+        if not repeats:
+            continue
         kind = next((part["x-words"] for part in (one, *one.get("anyOf", ())) if "x-words" in part), None)
         if kind is not None:
             found[name] = "ASKED" if kind == "question" else "SAID"
@@ -262,6 +285,15 @@ def _repeating(words: Sequence[Word]) -> list[str]:
     said = " | ".join(f"SAID_{at}" for at in range(len(words)))
     asked = " | ".join(f"ASKED_{at}" for at, word in enumerate(words) if word.begins)
     return [*lines, rf'SAID: "\"" ({said}) "\""', rf'ASKED: "\"" ({asked}) "?\""', _COUNTED]
+
+
+def _summing(referring: Referring) -> list[str]:
+    """The terminal of a sum: numbers of the request, references, constants, signs and functions."""
+    numbers = [re.escape(number) for number in (*referring.numbers, *CONSTANTS)]
+    names = [rf"\{{{name}\}}" for name in referring.names]
+    number = "|".join(sorted(dict.fromkeys([*numbers, *names]), key=len, reverse=True))
+    words = "|".join(FUNCTIONS)
+    return [rf'SUM: /"(({words})\()*({number})( ?([-+*,%]|\*\*|\/) ?\(*(({words})\()*({number})\)*){{0,12}}\)*"/']
 
 
 def _inside(text: str) -> str:
@@ -298,17 +330,24 @@ class GrammarCache:
         handles: Sequence[str],
         max_text: int = 400,
         verbatim: Verbatim | None = None,
+        *,
+        referring: Referring | None = None,
+        must_call: bool = False,
     ) -> LLMatcher:
         """A matcher at the start of a turn.
 
         Raises:
             ValueError: a tool's schema has something that the grammar cannot say.
         """
-        key = (json.dumps([tool["function"] for tool in tools], sort_keys=True), tuple(handles), max_text, verbatim)
+        named = json.dumps([tool["function"] for tool in tools], sort_keys=True)
+        key = (named, tuple(handles), max_text, verbatim, referring, must_call)
         if key not in self._kept:
             from llguidance import LLMatcher
 
-            text = turn_grammar(tools, handles, tokens=self.tokens, max_text=max_text, verbatim=verbatim)
+            text = turn_grammar(
+                tools, handles, tokens=self.tokens, max_text=max_text, verbatim=verbatim, referring=referring,
+                must_call=must_call,
+            )  # fmt: skip
             made = LLMatcher(self.tokenizer, LLMatcher.grammar_from_lark(text), log_level=0)
             if made.is_error():
                 raise ValueError(f"no grammar for these tools: {made.get_error()}")

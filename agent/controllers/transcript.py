@@ -2,41 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from ..messages import split_request, turn_start
+from ...prompts.calls import render_assistant
+from ...prompts.references import split_request
+from ..answers.references import WRITTEN
+from ..messages import turn_start
 
 MOST_PICTURES = 8  # of turns that were left out: the newest are named, so that the line stays short
 
 
-def for_template(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+class Form(NamedTuple):
+    """What a chat template can say. Where it cannot, the words go into a message that it has."""
+
+    system: bool = True  # a message of the role "system"
+    calls: bool = True  # the calls of an assistant's message
+    tools: bool = True  # a message of the role "tool"
+
+
+ALL = Form()
+
+
+def form_of(render: Callable[[list[dict[str, Any]]], str]) -> Form:
+    """What a template can say, by trying.
+
+    Args:
+        render: the template, which takes messages and may raise whatever it likes.
+    """
+
+    def shows(mark: str, *messages: dict[str, Any]) -> bool:
+        try:
+            return mark in render(list(messages))
+        except Exception:  # Jinja's errors, a template's own, or a tokenizer's: all say that it cannot
+            return False
+
+    asked = {"role": "user", "content": "hi"}
+    call = {"type": "function", "function": {"name": "xylophone", "arguments": {"a": 1}}}
+    called = {"role": "assistant", "content": "", "tool_calls": [call]}
+    return Form(
+        system=shows("zither", {"role": "system", "content": "zither"}, asked),
+        calls=shows("xylophone", asked, called),
+        tools=shows("zither", asked, called, {"role": "tool", "name": "xylophone", "content": "zither"}),
+    )
+
+
+def for_template(
+    messages: Sequence[BaseMessage], form: Form = ALL, *, references: bool = False
+) -> list[dict[str, Any]]:
     """Messages as the `messages` of `apply_chat_template`, in the form that Hermes and Qwen templates read.
 
+    Args:
+        messages: of the kinds system, human, ai and tool.
+        form: what the template can say.
+        references: observations are given in brief, and answers as they were written, with their references.
+
     Raises:
-        TypeError: a message of another kind than system, human, ai and tool.
+        TypeError: a message of another kind.
     """
-    return [_one(message) for message in messages]
+    made = [_one(message, form, references) for message in messages]
+    if not form.system and isinstance(messages[0], SystemMessage):
+        told = made.pop(0)["content"]
+        if made and isinstance(messages[1], HumanMessage):
+            made[0] = made[0] | {"content": f"{told}\n\n{made[0]['content']}"}
+    return made if form.tools else _joined(made)
 
 
-def _one(message: BaseMessage) -> dict[str, Any]:
+def _one(message: BaseMessage, form: Form, references: bool) -> dict[str, Any]:
     if isinstance(message, SystemMessage):
         return {"role": "system", "content": message.text}
     if isinstance(message, HumanMessage):
         return {"role": "user", "content": message.text}
     if isinstance(message, ToolMessage):
-        return {"role": "tool", "name": message.name or "", "content": message.text}
+        text = (message.artifact or {}).get("brief", message.text) if references else message.text
+        if not form.tools:
+            return {"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"}
+        return {"role": "tool", "name": message.name or "", "content": text}
     if isinstance(message, AIMessage):
-        turn: dict[str, Any] = {"role": "assistant", "content": message.text}
-        if message.tool_calls:
+        text = message.additional_kwargs.get(WRITTEN, message.text) if references else message.text
+        turn: dict[str, Any] = {"role": "assistant", "content": text}
+        if message.tool_calls and not form.calls:
+            turn["content"] = render_assistant(text, [(one["name"], one["args"]) for one in message.tool_calls])
+        elif message.tool_calls:
             turn["tool_calls"] = [
                 {"type": "function", "function": {"name": one["name"], "arguments": one["args"]}}
                 for one in message.tool_calls
             ]
         return turn
     raise TypeError(f"a chat template has no place for a {type(message).__name__}")
+
+
+def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages of one role after another as one: templates without tools want user and assistant in turn."""
+    made: list[dict[str, Any]] = []
+    for message in messages:
+        if made and made[-1]["role"] == message["role"] == "user":
+            made[-1] = made[-1] | {"content": f"{made[-1]['content']}\n{message['content']}"}
+        else:
+            made.append(message)
+    return made
 
 
 def shorten(messages: Sequence[BaseMessage]) -> list[BaseMessage] | None:

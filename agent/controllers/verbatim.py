@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from ..messages import split_request
+from ...prompts.references import split_request
 
 MOST_WORDS = 200  # of the user's message, the last ones
 # Other than at a sign or a line's end: the words after which a question may begin, and the asides before which it may

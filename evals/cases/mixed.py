@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
+from ...queries.nodes import Program
+from ...queries.space import Boxes
 from ...scenes.language.phrases import FACETS
-from ...scenes.language.programs import Program
 from ...scenes.language.questions import FAMILIES, Question, QuestionSampler
 from ...scenes.render import render
 from ...scenes.sample import sample_scene
 from ...scenes.scene import Scene
-from ...scenes.space import Boxes
 from ...training.controller.dialogues import as_written
 from ...training.controller.held_out import KINDS, QUERIES
 from ...training.controller.plans.steps import Ask

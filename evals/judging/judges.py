@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from ...memory.records import Box
+from ...queries.space import PLACE_MARGIN, PLACE_NAMES, place_of
 from ...scenes.language.phrases import parse_phrase
 from ...scenes.scene import Scene
-from ...scenes.space import PLACE_MARGIN, PLACE_NAMES, place_of
 from ...tools.contracts import Tool
 from ...tools.shared.geometry import box_iou, box_text
 from ..cases.agent import Truth

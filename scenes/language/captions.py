@@ -10,8 +10,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ...queries.space import OPPOSITE, PLACE_NAMES, RELATIONS, Boxes, clear_place, related
 from ..scene import BACKDROPS, Scene, Thing
-from ..space import OPPOSITE, PLACE_NAMES, RELATIONS, Boxes, centres, clear_place, raster_order, related
+from ..space import centres, raster_order
 from .forms import Clause, Form, Listed, Placed, Related, Said, Set, Some, holds
 from .phrases import FACETS, article, attributes_of, changed, held_out, noun_phrase, phrase_true
 

@@ -10,15 +10,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..scene import Scene, Thing
-from ..space import RELATIONS, Boxes
-from .phrases import FACETS, article, attributes_of, held_out, noun_phrase, plural_of, say
-from .programs import (
+from ...queries.nodes import (
     Count,
     Everything,
     Exist,
     Filter,
-    NoAnswerError,
     Ordinal,
     Program,
     Query,
@@ -26,9 +22,11 @@ from .programs import (
     SetNode,
     ThingNode,
     Unique,
-    execute,
-    thing_of,
 )
+from ...queries.space import RELATIONS, Boxes
+from ..scene import Scene, Thing
+from .phrases import FACETS, article, attributes_of, held_out, noun_phrase, plural_of, say
+from .programs import NoAnswerError, execute, thing_of
 from .wordings import Families, frames_of, held_out_of, widened
 
 _RELATION = {"left": "left of", "right": "right of", "above": "above", "below": "below"}

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...queries.space import Boxes, clear_place, related
 from ..scene import Scene, Thing
-from ..space import Boxes, centres, clear_place, raster_order, related
+from ..space import centres, raster_order
 
 Said = tuple[tuple[str, str], ...]  # attributes as a hashable tuple of (facet, value), in the order of FACETS
 

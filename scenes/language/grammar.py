@@ -5,10 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from .frames import BARE, FACET_WORDS, FRAMES, families
-from .made_up_words import strange
-from .phrases import article, noun_phrase
-from .programs import (
+from ...queries.nodes import (
     Compare,
     Count,
     Everything,
@@ -26,6 +23,9 @@ from .programs import (
     Union,
     Unique,
 )
+from .frames import BARE, FACET_WORDS, FRAMES, families
+from .made_up_words import strange
+from .phrases import article, noun_phrase
 
 _RANKS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _RELATION_WORDS = {
@@ -81,6 +81,8 @@ def intent_of(program: Program) -> str:
             return by
         case Compare():
             return "same"
+        case _:
+            raise ValueError(f"no words for {program!r}")
 
 
 def word_question(
@@ -148,6 +150,8 @@ def thing_words(node: ThingNode, rng: random.Random) -> str:
     """One thing, without its article: "red cube left of the ball", "second fish from the left"."""
     if isinstance(node, Unique):
         return set_words(node.source, rng)
+    if not isinstance(node, Ordinal):
+        raise ValueError(f"no words for {node!r}")
     phrase = set_words(node.source, rng)
     if node.rank == 1:
         return rng.choice(_FIRST_WORDS[node.towards]).format(phrase)

@@ -10,12 +10,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...queries.nodes import Count, Everything, Filter, SetNode
 from ..scene import Scene
 from .captions import NUMBERS
 from .forms import Said
 from .made_up_words import strange
 from .phrases import article, attributes_of, changed, held_out, noun_phrase
-from .programs import Count, Everything, Filter, SetNode, execute
+from .programs import execute
 from .wordings import Families, frames_of, held_out_of, widened
 
 # kind -> family -> frames; `wordings` adds more to train with. {a} "a red cube", {things} "red cubes", {n} "two",

@@ -13,11 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..scene import Scene, Thing
-from ..space import RELATIONS, Boxes
-from .grammar import word_question
-from .phrases import FACETS, attributes_of, changed
-from .programs import (
+from ...queries.nodes import (
     COUNT_COMPARISONS,
     Compare,
     Count,
@@ -25,7 +21,6 @@ from .programs import (
     Exist,
     Filter,
     Intersect,
-    NoAnswerError,
     Ordinal,
     Program,
     Query,
@@ -36,10 +31,12 @@ from .programs import (
     ThingNode,
     Union,
     Unique,
-    execute,
-    thing_of,
-    things_of,
 )
+from ...queries.space import RELATIONS, Boxes
+from ..scene import Scene, Thing
+from .grammar import word_question
+from .phrases import FACETS, attributes_of, changed
+from .programs import NoAnswerError, execute, thing_of, things_of
 
 _BY_LENGTH = sorted(range(1 << len(FACETS)), key=int.bit_count)  # sets of facets, the small ones first
 HOPS = ("zero_hop", "one_hop", "two_hop", "three_hop")

@@ -143,8 +143,10 @@ def test_the_reply_as_json_is_the_contract(agents):
 
 
 def test_only_handles_that_exist_are_cited(agents):
-    reply = agents([RED, "reg_2, reg_77, xreg_1, reg_10 and reg_2."]).chat().send("Red?", images=[RENDERED.image])
+    made_up = "reg_2, reg_77, xreg_1, reg_10 and reg_2."
+    reply = agents([RED, made_up, made_up]).chat().send("Red?", images=[RENDERED.image])
     assert [region.handle for region in reply.regions] == ["reg_2"]
+    assert reply.text.endswith("(Not borne out by what I observed: reg_77, reg_10.)")
 
 
 class Slow:
@@ -336,7 +338,7 @@ def test_checkpoints_do_not_grow_with_the_picture(tmp_path):
     for side in (100, 900):
         image = Image.effect_noise((side, side), 90).convert("RGB")
         home = tmp_path / str(side)
-        script = [call("crop_image", image="img_1", margin=0), "Here: img_2."]
+        script = [call("crop_image", image="img_1", margin=0), "Here."]
         with Agent(controller=ScriptedController(script), home=home, experts=truth()) as agent:
             agent.chat().send("Crop", images=[image])
         sizes.append(bytes_of(home))
@@ -345,7 +347,7 @@ def test_checkpoints_do_not_grow_with_the_picture(tmp_path):
 
 
 def test_a_controller_that_can_see_is_shown_small_pictures_that_are_not_kept(agents):
-    agent = agents([RED, "reg_1"], set={"sees": True})
+    agent = agents([RED, "It is noise."], set={"sees": True})
     chat = agent.chat()
     chat.send("Red?", images=[Image.effect_noise((1600, 1200), 50).convert("RGB")])
     for asked in agent.model.seen:

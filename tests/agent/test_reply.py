@@ -154,6 +154,6 @@ def test_an_empty_reply_has_null_evidence():
     ],
 )
 def test_only_our_own_line_of_pictures_is_taken_off(content, named, words):
-    from saccade.agent.messages import split_request
+    from saccade.prompts.references import split_request
 
     assert split_request(content) == (named, words)

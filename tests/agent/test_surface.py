@@ -40,7 +40,7 @@ def test_agent_and_chat_print_on_one_line(agents, tmp_path):
     agent = agents("Hello.")
     chat = agent.chat(user="ann", id=None)
     assert repr(agent) == (
-        f"Agent(profile='bundled', controller='ScriptedController', home={str(tmp_path / 'home')!r}, tools=13)"
+        f"Agent(profile='bundled', controller='ScriptedController', home={str(tmp_path / 'home')!r}, tools=14)"
     )
     assert repr(chat) == f"Chat(id={chat.id!r}, user='ann', turns=0)"
     chat.send("Hello")
@@ -64,11 +64,13 @@ def test_a_notebook_shows_the_answer_and_its_evidence_and_nothing_that_it_says_i
 
 
 ENDS = [
-    (["There is one."], "answered"),
+    (["You are welcome."], "answered"),
+    (["There is one.", FIND, "There is one."], "answered"),
+    (["There is one.", "There is one."], "failed"),
     (["I cannot do that. I can count things."], "declined"),
     (["Please send me a picture first."], "asked_back"),
     (["Which of them do you mean?"], "asked_back"),
-    ([FIND, "I cannot find a red cube in img_1."], "answered"),
+    ([FIND, "I cannot find it in img_1."], "answered"),
     ([FORGET, "Shall I delete img_1 for good?"], "asked_back"),
     ([call("find_objects", image="img_9"), "There is none."], "failed"),
     ([""], "failed"),

@@ -34,7 +34,7 @@ def home(tmp_path, monkeypatch):
 def controller(tmp_path):
     """A controller that answers once, so that no model is needed."""
     script = tmp_path / "script.json"
-    script.write_text(json.dumps(["There is a picture."]))
+    script.write_text(json.dumps(["Hello there."]))
     return f"script:{script}"
 
 
@@ -145,7 +145,7 @@ def test_ask_prints_one_json_object_in_the_contracts_form(tmp_path, home, contro
     reply = json.loads(out)
     assert code == 0
     assert set(reply) == {"status", "text", "images", "regions", "evidence", "steps", "chat", "warnings"}
-    assert reply["text"] == "There is a picture."
+    assert reply["text"] == "Hello there."
     assert reply["evidence"] is None
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from saccade.agent.controllers.scripted import ScriptedController
-from saccade.agent.messages import split_request, turn_start
+from saccade.agent.messages import turn_start
 from saccade.errors import ExpertFailed
 from saccade.evals.bench import blank, gold_turn, png, show
 from saccade.evals.cases.agent import Truth
@@ -21,6 +21,7 @@ from saccade.evals.suites import CASES, SUITES, run_suite
 from saccade.evals.tables import show_report
 from saccade.evals.wrappers import Without
 from saccade.memory.pictures.store import PictureStore
+from saccade.prompts.references import split_request
 from saccade.scenes.language.phrases import VALUES
 from saccade.scenes.language.programs import execute
 from saccade.scenes.language.questions import FAMILIES

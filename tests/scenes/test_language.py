@@ -10,13 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saccade.scenes.language.frames import FRAMES, HELD_OUT
-from saccade.scenes.language.grammar import word_question
-from saccade.scenes.language.programs import (
-    AmbiguousError,
+from saccade.queries.execute import DegenerateError
+from saccade.queries.nodes import (
     Compare,
     Count,
-    DegenerateError,
     Everything,
     Exist,
     Filter,
@@ -27,14 +24,14 @@ from saccade.scenes.language.programs import (
     Same,
     Union,
     Unique,
-    execute,
-    from_json,
-    to_json,
 )
+from saccade.queries.space import place_of
+from saccade.scenes.language.frames import FRAMES, HELD_OUT
+from saccade.scenes.language.grammar import word_question
+from saccade.scenes.language.programs import AmbiguousError, execute, from_json, to_json
 from saccade.scenes.language.questions import FAMILIES, QuestionSampler, degenerate
 from saccade.scenes.sample import sample_scene
 from saccade.scenes.scene import HELD_OUT_PAIRS, Scene, Thing
-from saccade.scenes.space import place_of
 
 SCENES = [sample_scene(number) for number in range(300)]
 

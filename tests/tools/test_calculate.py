@@ -7,7 +7,8 @@ import time
 import pytest
 
 from saccade.errors import ToolRetry
-from saccade.tools.builtin.calculate import CalculateArguments, evaluate, number_text
+from saccade.tools.builtin.calculate import Calculate, CalculateArguments, evaluate, number_text
+from saccade.tools.contracts import Talk, ToolContext
 
 SUMS = [
     ("3 - 2", "1"),
@@ -102,6 +103,21 @@ def test_everything_else_is_refused_at_once_and_in_words(expression, words):
     assert time.perf_counter() - begun < 0.5
 
 
-def test_an_expression_has_at_most_80_characters():
-    with pytest.raises(ValueError, match="80"):
-        CalculateArguments(expression="1" * 81)
+def test_an_expression_has_at_most_160_characters():
+    with pytest.raises(ValueError, match="160"):
+        CalculateArguments(expression="1" * 161)
+
+
+def test_only_numbers_that_stand_somewhere_are_calculated_with():
+    told = "Six friends share 48 sweets\n3 found in img_1"
+    known = ToolContext(None, None, talk=Talk(1, told=told))  # pyright: ignore[reportArgumentType]
+    for expression, value in (
+        ("48 / 6", 8),
+        ("3 ** 2", 9),
+        ("3 / 48 * 100", 6.25),
+        ("mean(3, 48)", 25.5),
+        ("sqrt(48 + 1)", 7),
+    ):
+        assert Calculate().run(CalculateArguments(expression=expression), known).facts["value"] == value
+    with pytest.raises(ToolRetry, match="17 in '17 \\+ 3' stands neither"):
+        Calculate().run(CalculateArguments(expression="17 + 3"), known)

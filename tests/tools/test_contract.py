@@ -11,9 +11,10 @@ from saccade.tools.registry import all_tools, builtin_tools
 TOOLS = all_tools()
 
 
-def test_the_tools_are_told_in_the_order_in_which_the_bundled_controller_learned_them():
+def test_the_tools_are_told_in_the_order_of_their_ranks():
     assert tuple(builtin_tools()) == (
         "find_objects",
+        "select_regions",
         "segment_objects",
         "classify_image",
         "crop_image",

@@ -9,11 +9,11 @@ from PIL import Image
 from saccade.errors import ExpertFailed
 from saccade.memory.pictures.store import PictureStore
 from saccade.memory.workspace import LedgerWorkspace
+from saccade.queries.space import PLACES
 from saccade.scenes.about import about
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
 from saccade.scenes.scene import COLORS, SIZES, Scene, Thing
-from saccade.scenes.space import PLACES
 from saccade.testing.experts import Noise, TrueExperts
 from saccade.testing.workspace import MemoryWorkspace
 from saccade.tools.contracts import ToolContext

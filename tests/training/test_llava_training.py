@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from saccade.queries.nodes import Count, Everything, Filter, Union
 from saccade.scenes.language.dialogue import HELD_OUT as UNSEEN_IT
 from saccade.scenes.language.dialogue import IT, conversation
 from saccade.scenes.language.nlvr import FRAMES as PAIR_FRAMES
 from saccade.scenes.language.nlvr import HELD_OUT as UNSEEN_PAIRS
 from saccade.scenes.language.nlvr import KINDS, count_of, statement
-from saccade.scenes.language.programs import Count, Everything, Filter, Union, execute, things_of
+from saccade.scenes.language.programs import execute, things_of
 from saccade.scenes.language.questions import QuestionSampler
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene

@@ -48,6 +48,10 @@ class AnswerAboutImage(Tool[AnswerAboutImageArguments]):
         """The answer, in quotation marks, and what it is about."""
         return f"About {', '.join(arguments.images)}: {quoted(recorded.facts['text'])}."
 
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The answer, as it was given."""
+        return {"answer": quoted(recorded.facts["text"])}
+
 
 def sentence(text: str, argument: str, example: str) -> str:
     """A sentence with every run of white space made one blank.

@@ -17,7 +17,14 @@ from ..contracts import Recorded, Tool, ToolArguments, ToolContext, ToolResult
 Number = int | float
 
 LIMIT = 1e15  # no value, not even one on the way, may be larger
-_TOKEN = re.compile(r"\s+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?![a-zA-Z_0-9.])|min|max|abs|round|\*\*|//|[-+*/%(),]")
+CONSTANTS = ("0", "1", "2", "3", "10", "100")  # numbers that every sum may have: percent, squares, the next one
+FUNCTIONS = ("mean", "min", "max", "sqrt", "abs", "round")
+_TOKEN = re.compile(rf"\s+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?![a-zA-Z_0-9.])|{'|'.join(FUNCTIONS)}|\*\*|//|[-+*/%(),]")
+_NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
+_IN_WORDS = {
+    "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12,
+    "dozen": 12, "half": 0.5, "quarter": 4, "twenty": 20, "hundred": 100, "thousand": 1000,
+}  # fmt: skip
 _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -31,14 +38,16 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {  # the function, 
     "max": (max, 2, 20),
     "abs": (abs, 1, 1),
     "round": (round, 1, 2),
+    "mean": (lambda *values: sum(values) / len(values), 1, 20),
+    "sqrt": (math.sqrt, 1, 1),
 }
-_ALLOWED = "numbers, + - * / // % **, brackets, and min, max, abs, round"
+_ALLOWED = "numbers, + - * / // % **, brackets, and mean, min, max, sqrt, abs, round"
 
 
 class CalculateArguments(ToolArguments):
     """Arithmetic, as in "3 - 2"."""
 
-    expression: Annotated[str, Field(min_length=1, max_length=80)]
+    expression: Annotated[str, Field(min_length=1, max_length=160, json_schema_extra={"x-sum": True})]
 
 
 class Calculate(Tool[CalculateArguments]):
@@ -52,14 +61,20 @@ class Calculate(Tool[CalculateArguments]):
         """Work the expression out.
 
         Raises:
-            ToolRetry: it is not arithmetic, divides by zero, or grows beyond bounds.
+            ToolRetry: it is not arithmetic, has a number that stands nowhere, divides by zero, or grows beyond bounds.
         """
         expression = " ".join(arguments.expression.split())
+        _check_known(expression, context.talk.told)
         return ToolResult(facts={"expression": expression, "value": evaluate(expression)})
 
     def observe(self, arguments: CalculateArguments, recorded: Recorded) -> str:
         """The expression and its value: "3 - 2 = 1"."""
         return f"{recorded.facts['expression']} = {number_text(recorded.facts['value'])}"
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The value, rounded to hundredths where it has more digits."""
+        value = recorded.facts["value"]
+        return {"result": number_text(round(value, 2) if isinstance(value, float) else value)}
 
 
 def evaluate(expression: str) -> Number:
@@ -79,6 +94,24 @@ def evaluate(expression: str) -> Number:
     except OverflowError as error:
         raise _retry(f"{expression!r} grows too large; the limit is {LIMIT:.0e}.") from error
     return value
+
+
+def _check_known(expression: str, told: str | None) -> None:
+    """Refuse numbers that stand neither in the conversation nor among the constants: nobody guesses here."""
+    if told is None:
+        return
+    known = {_value(number) for number in (*_NUMBER.findall(told), *CONSTANTS)}
+    known |= {float(value) for word, value in _IN_WORDS.items() if re.search(rf"\b{word}\b", told, re.IGNORECASE)}
+    strange = [number for number in _NUMBER.findall(expression) if _value(number) not in known]
+    if strange:
+        raise _retry(
+            f"{', '.join(strange)} in {expression!r} stands neither in the request nor in an observation. Let a tool "
+            f"count or measure first, and calculate with what it reports."
+        )
+
+
+def _value(number: str) -> float:
+    return float(number.rstrip(".") or 0)
 
 
 def number_text(value: Number) -> str:

@@ -57,3 +57,7 @@ class ClassifyImage(Tool[ClassifyImageArguments]):
         """The best three labels with their shares."""
         best = ", ".join(f"{label} {share:.2f}" for label, share in recorded.facts["scores"][:BEST])
         return f"{arguments.image}: {best}"
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The label that fits best."""
+        return {"best": recorded.facts["scores"][0][0]}

@@ -50,11 +50,17 @@ class CompareImages(Tool[CompareImagesArguments]):
             statement = sentence(statement, "statement", "there are more cubes in the first picture")
         looks = [look(context, handle, MARGIN) for handle in arguments.images]
         facts = _compare(context, looks) if statement is None else _judge(context, looks, statement)
-        return ToolResult(facts=facts)
+        return ToolResult(facts=facts | {"handles": list(arguments.images)})
 
     def observe(self, arguments: CompareImagesArguments, recorded: Recorded) -> str:
         """The verdict; or likeness, what is only in one, and what is in all."""
         return comparison_text(arguments.images, recorded.facts)
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The verdict, or the whole comparison."""
+        if "statement" in recorded.facts:
+            return {"verdict": "true" if recorded.facts["true"] else "false"}
+        return {"comparison": comparison_text(recorded.facts["handles"], recorded.facts)}
 
 
 def comparison_text(handles: Sequence[str], facts: dict[str, Any]) -> str:

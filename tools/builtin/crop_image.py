@@ -65,6 +65,14 @@ class CropImage(Tool[CropImageArguments]):
             what = f"a cut-out of {arguments.image} on a transparent background"
         return f"Made {picture.handle} ({size_text(picture.size)}), {what}."
 
+    def brief(self, recorded: Recorded) -> str:
+        """The new picture's handle."""
+        return f"made {recorded.pictures[0].handle}"
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The new picture's handle."""
+        return {"picture": str(recorded.pictures[0].handle)}
+
 
 def _mask(context: ToolContext, region: Region) -> np.ndarray:
     mask = context.workspace.open_mask(region)

@@ -44,3 +44,7 @@ class DescribeImage(Tool[DescribeImageArguments]):
     def observe(self, arguments: DescribeImageArguments, recorded: Recorded) -> str:
         """The caption, in quotation marks."""
         return f"{arguments.image}: {quoted(recorded.facts['text'])}"
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The caption."""
+        return {"description": quoted(recorded.facts["text"])}

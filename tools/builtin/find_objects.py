@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
 from ..contracts import AnyHandle, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult
 from ..look import look
-from ..shared.finding import EVERYTHING, MARGIN, find, finding_facts, finding_text
-from ..shared.geometry import Order, Size
+from ..shared.choice_text import brief_text, choice_references, choice_result, choice_text, place_text
+from ..shared.choosing import Choice, choose
+from ..shared.finding import EVERYTHING, MARGIN
+
+Handles = AnyHandle | Annotated[list[AnyHandle], Field(min_length=1, max_length=8)]
 
 
-class FindObjectsArguments(ToolArguments):
-    """What to look for, where, and which of what is found to keep."""
-
-    image: AnyHandle
+class _Where(ToolArguments):
+    image: Handles
     phrase: Phrase = EVERYTHING
-    size: Size = "any"
-    order: Order = "score"
-    at_most: Annotated[int, Field(ge=1, le=20)] = 20
+
+
+class FindObjectsArguments(Choice, _Where):
+    """Where to look, what for, and which of what is found to keep."""
 
 
 class FindObjects(Tool[FindObjectsArguments]):
-    """Boxes for a phrase, or for everything, in a picture or in a region of one."""
+    """Boxes for a phrase, or for everything, in pictures or in regions of them."""
 
     name = "find_objects"
     rank = 10
@@ -31,18 +34,28 @@ class FindObjects(Tool[FindObjectsArguments]):
     roles = ("detector", "clip")
 
     def run(self, arguments: FindObjectsArguments, context: ToolContext) -> ToolResult:
-        """Find, and draft a region for each thing; see `finding.find`."""
-        found = find(
-            context,
-            look(context, arguments.image, MARGIN),
-            arguments.phrase,
-            size=arguments.size,
-            order=arguments.order,
-            at_most=arguments.at_most,
+        """Find, and draft a region for each thing; see `choosing.choose`."""
+        handles = listed(arguments.image)
+        looks = [look(context, handle, MARGIN) for handle in handles]
+        result = choice_result(
+            choose(context, looks, arguments.phrase, arguments), arguments.phrase, arguments, handles
         )
-        facts = finding_facts(found, arguments.image, arguments.phrase, arguments.size, arguments.order)
-        return ToolResult(regions=found.regions, facts=facts)
+        places = [place_text(one.handle, str(one.picture.handle), one.picture.size) for one in looks]
+        return replace(result, facts=result.facts | {"places": places})
 
     def observe(self, arguments: FindObjectsArguments, recorded: Recorded) -> str:
         """How many were found, and each with its handle, place, box and score."""
-        return finding_text(recorded.facts, recorded.regions)
+        return choice_text(recorded.facts, recorded.regions, recorded.facts["places"], "found")
+
+    def brief(self, recorded: Recorded) -> str:
+        """The same without coordinates."""
+        return brief_text(recorded.facts, recorded.regions)
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """Counts, handles, places and what was told."""
+        return choice_references(recorded.facts, recorded.regions)
+
+
+def listed(handles: str | list[str]) -> list[str]:
+    """One handle or several, as a list in which each stands once."""
+    return [handles] if isinstance(handles, str) else list(dict.fromkeys(handles))

@@ -27,8 +27,13 @@ class InspectImage(Tool[InspectImageArguments]):
         """
         handle = arguments.image
         picture, box = context.place(handle)
-        return ToolResult(facts=inspect(context.view_of(picture, box).pixels()) | {"taken": picture.taken})
+        measured = inspect(context.view_of(picture, box).pixels())
+        return ToolResult(facts=measured | {"taken": picture.taken, "handle": handle})
 
     def observe(self, arguments: InspectImageArguments, recorded: Recorded) -> str:
         """All that was measured, on one line."""
         return inspection_text(arguments.image, recorded.facts)
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """All that was measured."""
+        return {"measured": inspection_text(recorded.facts["handle"], recorded.facts)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...memory.records import Region
 from ..contracts import AnyHandle, Recorded, RegionDraft, Tool, ToolArguments, ToolContext, ToolResult
 from ..look import look
@@ -54,6 +56,21 @@ class ReadText(Tool[ReadTextArguments]):
         count = "1 word" if len(regions) == 1 else f"{len(regions)} words"
         more = f"; and {len(regions) - MOST} more, up to {regions[-1].handle}" if len(regions) > MOST else ""
         return f"{count} in {arguments.image}: {'; '.join(words)}{more}"
+
+    def brief(self, recorded: Recorded) -> str:
+        """The words with their handles."""
+        words = [f"{one.handle} {quoted(one.label, LONGEST)}" for one in recorded.regions[:MOST]]
+        return f"{len(recorded.regions)} read: {'; '.join(words)}" if words else "no words found"
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """How many words, and the words in reading order."""
+        read = recorded.regions
+        words = {"words": " ".join(quoted(one.label, LONGEST) for one in read[:MOST])} if read else {}
+        return {"count": str(len(read))} | words | ({"regions": _handles(read)} if read else {})
+
+
+def _handles(regions: Sequence[Region]) -> str:
+    return ", ".join(str(one.handle) for one in regions[:MOST])
 
 
 def word_text(region: Region, size: tuple[int, int]) -> str:

@@ -42,3 +42,7 @@ class RememberImage(Tool[RememberImageArguments]):
         """What was remembered, and as what."""
         note = recorded.facts["note"]
         return f"Remembered {arguments.image} as {quoted(note)}." if note else f"Remembered {arguments.image}."
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The note."""
+        return {"note": quoted(recorded.facts["note"])} if recorded.facts["note"] else {}

@@ -66,6 +66,18 @@ class SearchMemory(Tool[SearchMemoryArguments]):
             )
         return f"{len(found)} found in memory{wanted}{alike}: {'; '.join(found)}"
 
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """How many there are, their handles, and each with the day when it was seen."""
+        found = recorded.recalled
+        if not found:
+            return {"count": "0"}
+        told = [_hit_text(one, fact) for one, fact in zip(found, recorded.facts["hits"], strict=True)]
+        return {
+            "count": str(len(found)),
+            "found": ", ".join(str(one.handle) for one in found),
+            "hits": "; ".join(hit.rpartition(", ")[0] for hit in told),
+        }
+
 
 def begin_of(when: str, now: datetime | None = None) -> datetime | None:
     """From when on, for "today" (this day's first moment, local time), "week" and "month"; None for "any"."""

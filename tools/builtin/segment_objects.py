@@ -81,6 +81,18 @@ class SegmentObjects(Tool[SegmentObjectsArguments]):
         region, size = recorded.regions[0], tuple(recorded.facts["size"])
         return f"1 outlined in {place}: {region_text(region, size)}, {areas['points']} px"
 
+    def brief(self, recorded: Recorded) -> str:
+        """What has a mask now."""
+        masked = [*recorded.regions, *recorded.masked]
+        listed = "; ".join(f"{one.handle} {one.label}" for one in masked)
+        return f"{len(masked)} outlined: {listed}" if masked else "nothing to outline"
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """How many were outlined, and their handles."""
+        masked = [*recorded.regions, *recorded.masked]
+        handles = {"regions": ", ".join(str(one.handle) for one in masked)} if masked else {}
+        return {"count": str(len(masked))} | handles
+
     def _regions(self, handles: list[str], context: ToolContext) -> ToolResult:
         by_picture: dict[str, list[Region]] = defaultdict(list)
         for handle in dict.fromkeys(handles):

@@ -85,8 +85,8 @@ def find(
     load = cache(seen.view.load)  # all the crops are cut from one opening of the picture
     view = replace(seen.view, load=load)
     detections = context.experts.ask("detector", [Detect(view, phrase if phrase.lower() not in ANYTHING else None)])[0]
-    detections = _apart(detections, phrase.lower(), apart)
-    boxes, scores, labels = _thin_out(detections, picture.size)
+    detections = apart_for(detections, [phrase.lower()], apart)
+    boxes, scores, labels = thin_out(detections, picture.size)
     if named and boxes:
         crops = [replace(context.view_of(picture, box, MARGIN), load=load) for box in boxes]
         scores = [float(p[0]) for p in context.experts.ask("clip", [Match(crop, (phrase,)) for crop in crops])]
@@ -110,22 +110,27 @@ def asked_for_only(about: Mapping[str, Any]) -> frozenset[str]:
     return frozenset([*names, *(f"{name}s" for name in names)])
 
 
-def _apart(detections: Any, phrase: str, apart: frozenset[str]) -> Any:
-    """Only such things for a phrase that names them alone; all without them for one that speaks of none."""
+def apart_for(detections: Any, phrases: Sequence[str], apart: frozenset[str]) -> Any:
+    """Without the things that are asked for only by name, where no phrase names them; only those where all do."""
     names = detections.data.get("class_name")
-    if names is None or not len(detections) or (phrase not in apart and apart & set(phrase.split())):
+    if names is None or not len(detections):
         return detections
-    return detections[np.isin(names, list(apart)) == (phrase in apart)]
+    alone = [phrase in apart for phrase in phrases]
+    if all(alone):
+        return detections[np.isin(names, list(apart))]
+    if any(alone) or any(apart & set(phrase.split()) for phrase in phrases):
+        return detections
+    return detections[~np.isin(names, list(apart))]
 
 
 def things_in(
     detections: Any, size: tuple[int, int], apart: frozenset[str] = frozenset()
 ) -> tuple[list[Box], list[float], list[str]]:
     """Boxes, scores and labels of all the things in `sv.Detections` but those named in `apart`, best first."""
-    return _thin_out(_apart(detections, EVERYTHING, apart), size)
+    return thin_out(apart_for(detections, [EVERYTHING], apart), size)
 
 
-def _thin_out(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[float], list[str]]:
+def thin_out(detections: Any, size: tuple[int, int]) -> tuple[list[Box], list[float], list[str]]:
     """Boxes, scores and labels of `sv.Detections`, one a thing, best first."""
     if not len(detections):
         return [], [], []

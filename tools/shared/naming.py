@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..contracts import ToolContext
 from ..requests import Classify
 from .finding import MARGIN, Found
 
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
+MATERIALS = ("wood", "metal", "plastic", "glass", "fabric", "paper", "stone", "leather", "rubber")
 SURE_FROM = 0.5  # the share from which an adjective is said
+
+
+def labels_of(about: Mapping[str, Any], facet: str) -> tuple[str, ...]:
+    """The labels that CLIP chooses among for a facet: those that it declares; common ones for "color", "material".
+
+    "colors" and "kinds" are lists, "materials" each label with the adjective that is said.
+    """
+    common = {"color": COLORS, "material": MATERIALS}
+    return tuple(about.get(f"{facet}s", common.get(facet, ())))
 
 
 def names_of(context: ToolContext, found: Sequence[Found]) -> list[list[str]]:

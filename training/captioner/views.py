@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ...queries.space import related
 from ...scenes.language.phrases import article, noun_phrase, parse_phrase
 from ...scenes.render import draw, render
 from ...scenes.sample import sample_scene
 from ...scenes.scene import BACKDROPS, COLORS, MATERIALS, SHAPES, SIZES, Scene, Thing
-from ...scenes.space import centres, raster_order, related
+from ...scenes.space import centres, raster_order
 from ...scenes.splits import Split
 from ..scene_views import PICTURE, WHOLE, WIDE, around, cut
 

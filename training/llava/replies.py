@@ -19,13 +19,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...scenes.language.captions import Caption, foil, full_caption, partial_caption
-from ...scenes.language.dialogue import Said as Line
-from ...scenes.language.forms import Form, Listed, Placed, Related, Set, Some, fits, holds
-from ...scenes.language.grammar import intent_of
-from ...scenes.language.nlvr import Pair, Statement
-from ...scenes.language.phrases import FACETS, article, attributes_of, noun_phrase
-from ...scenes.language.programs import (
+from ...queries.nodes import (
     Compare,
     Count,
     Exist,
@@ -41,12 +35,18 @@ from ...scenes.language.programs import (
     ThingNode,
     Union,
     Unique,
-    certain_of,
-    thing_of,
 )
+from ...queries.space import Boxes, place_of
+from ...scenes.language.captions import Caption, foil, full_caption, partial_caption
+from ...scenes.language.dialogue import Said as Line
+from ...scenes.language.forms import Form, Listed, Placed, Related, Set, Some, fits, holds
+from ...scenes.language.grammar import intent_of
+from ...scenes.language.nlvr import Pair, Statement
+from ...scenes.language.phrases import FACETS, article, attributes_of, noun_phrase
+from ...scenes.language.programs import certain_of, thing_of
 from ...scenes.language.wordings import apart, frames_of, held_out_of
 from ...scenes.scene import Scene, Thing
-from ...scenes.space import Boxes, centres, place_of, raster_order
+from ...scenes.space import centres, raster_order
 from .tokenizer import ANSWER, BINS
 
 SHORT = ("Describe the picture in short.", "Describe the picture shortly.", "What is in the picture?",

@@ -96,6 +96,7 @@ class SyntheticInspect(InspectImage):
             "colors": [[name, share / total] for name, share in zip(rng.sample(_COLORS, 5), shares, strict=False)],
             "hash": f"{rng.getrandbits(64):016x}",
             "codes": [] if rng.random() < 0.7 else [[rng.choice(_CODES), _code(rng)]],
+            "handle": arguments.image,
             "taken": None if rng.random() < 0.7 else str((_BEGIN - timedelta(hours=rng.randrange(90_000))).date()),
         }
         return ToolResult(facts=facts)

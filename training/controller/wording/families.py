@@ -23,6 +23,7 @@ DEV_SHARE = 20
 SLOTS = frozenset(
     {"things", "thing", "a thing", "the thing", "things2", "thing2", "a thing2", "the thing2", "the picture"}
     | {"it", "labels", "expression", "sup", "question", "statement", "note", "words", "the pictures", "when", "past"}
+    | {"place", "relation", "facet", "comp"}
 )
 _NO_SIGNS = re.compile(r"[^a-z0-9{}']+")
 _TOKEN = re.compile(r"\{[^{}]*\}|[()|]|[^{}()|]+")

@@ -1,0 +1,144 @@
+"""Is an answer borne out by what was said and observed? For controllers whose words nothing else constrains.
+
+Numbers, handles, boxes, colours and quotations must stand in the request or in an observation; something that is said
+of a picture needs a look at it; and what goes round in circles is no answer. It is text against text: that an answer
+passes does not make it true, but what fails it was made up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+
+from ...prompts.references import split_request
+from ..messages import turn_start
+from ..status import asks, cannot
+
+HANDLE = re.compile(r"\b(?:img|reg)_\d+\b")
+_BOX = re.compile(r"\(\s*-?\d+(?:\s*,\s*-?\d+){1,}\s*\)?")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w]|\.\d)")
+_QUOTED = re.compile(r"[\"“]([^\"“”]{2,})[\"”]")
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_IN_WORDS = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
+    "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "twenty": 20,
+}  # fmt: skip
+COLORS = frozenset(
+    [
+        "red",
+        "orange",
+        "yellow",
+        "green",
+        "blue",
+        "purple",
+        "violet",
+        "pink",
+        "brown",
+        "black",
+        "white",
+        "grey",
+        "gray",
+        "turquoise",
+        "teal",
+        "magenta",
+        "beige",
+    ]
+)
+_CLAIMS = re.compile(
+    r"^\W*(?:yes|no|nope|none)\b(?! (?:problem|worries|need|thanks))|\bthere(?:['’]s| (?:is|are|was|were))\b"
+    r"|\b(?:I (?:can )?(?:see|count|found|find|spot)|it (?:shows|says|is|reads)|(?:picture|image|photo|img_\d+)\b.*?"
+    r"\b(?:shows?|contains?|has|depicts?|is))\b|\bthe (?:\w+ ){1,4}(?:is|are)\b",
+    re.IGNORECASE,
+)
+TIMES = 3  # that a word stands one after the other in babble
+LONGEST = 8  # words of a phrase that is repeated
+
+
+class Problem(NamedTuple):
+    """What is wrong with an answer: the kind, and what of it, as it stands there."""
+
+    kind: str  # "no_look", "handle", "number", "color", "quotation" or "babble"
+    what: str
+
+
+def problems(
+    answer: str, messages: Sequence[BaseMessage], handles: Collection[str], *, sees: bool = False
+) -> list[Problem]:
+    """What an answer says that nothing bears out; [] where all is well.
+
+    Args:
+        answer: as the controller wrote it.
+        messages: the conversation before it.
+        handles: those that the conversation has.
+        sees: whether the controller is shown the pictures: then it has looked, and what it saw stands nowhere.
+    """
+    if babbles(answer):
+        return [Problem("babble", answer[:60])]
+    if not sees and not_looked(answer, messages):
+        return [Problem("no_look", "")]
+    told = "\n".join(
+        message.text for message in messages if not isinstance(message, AIMessage) or not message.tool_calls
+    )
+    there = {*handles, *HANDLE.findall(told)}  # one that was forgotten can still be spoken of
+    found = [Problem("handle", handle) for handle in dict.fromkeys(HANDLE.findall(answer)) if handle not in there]
+    if sees:
+        return found
+    bare = HANDLE.sub(" ", answer)
+    pictures = sum(handle.startswith("img_") for handle in handles)
+    found += _boxes(bare, told) + _numbers(_BOX.sub(" ", bare), told, pictures)
+    lower = told.lower()
+    found += [Problem("quotation", one) for one in _QUOTED.findall(answer) if one.strip(" .,!?").lower() not in lower]
+    said = set(_WORD.findall(lower))
+    grey = {"grey", "gray"}
+    known = said | grey if said & grey else said
+    if isinstance(messages[-1], ToolMessage):
+        words = dict.fromkeys(word.lower() for word in _WORD.findall(answer))
+        found += [Problem("color", word) for word in words if word in COLORS and word not in known]
+    return found
+
+
+def not_looked(answer: str, messages: Sequence[BaseMessage]) -> bool:
+    """Whether an answer says something of pictures without a look: at those that came with the turn, or at any."""
+    begin = turn_start(messages)
+    new = isinstance(messages[begin], HumanMessage) and bool(split_request(messages[begin].text)[0])
+    since = messages[begin:] if new else messages
+    if any(isinstance(message, ToolMessage) and message.status != "error" for message in since):
+        return False
+    if isinstance(messages[-1], ToolMessage):  # a look that failed: the answer says so
+        return False
+    shown = any(isinstance(one, HumanMessage) and split_request(one.text)[0] for one in messages)
+    return shown and not asks(answer) and not cannot(answer) and bool(_CLAIMS.search(answer) or _NUMBER.search(answer))
+
+
+def babbles(answer: str) -> bool:
+    """Whether a text goes round in circles: a word or a phrase three times in a row, or a sign without end."""
+    if re.search(r"(\S)\1{7,}", answer):
+        return True
+    words = [word.lower() for word in re.findall(r"[\w']+", answer)]
+    for length in range(1, LONGEST + 1):
+        for start in range(len(words) - TIMES * length + 1):
+            part = words[start : start + length]
+            if all(words[start + n * length : start + (n + 1) * length] == part for n in range(1, TIMES)):
+                return not all(word.isdigit() for word in part)
+    return False
+
+
+def _boxes(answer: str, told: str) -> list[Problem]:
+    known = {tuple(re.findall(r"-?\d+", box)) for box in _BOX.findall(told)}
+    boxes = {box: tuple(re.findall(r"-?\d+", box)) for box in _BOX.findall(answer)}
+    return [Problem("number", box) for box, corners in boxes.items() if corners not in known]
+
+
+def _numbers(answer: str, told: str, pictures: int) -> list[Problem]:
+    """Numbers, in digits or words, that were not told: rounded, or as a percentage of a share, they may be."""
+    known = {float(one) for one in re.findall(r"\d+(?:\.\d+)?", told)} | {float(n) for n in range(2 + pictures)}
+    words = set(_WORD.findall(told.lower()))
+    known |= {float(value) for word, value in _IN_WORDS.items() if word in words}
+    near = known | {round(100 * one, digits) for one in known if one <= 1 for digits in (0, 1, 2)}
+    near |= {round(one, digits) for one in known for digits in (0, 1, 2)}
+    strange = [Problem("number", one) for one in dict.fromkeys(_NUMBER.findall(answer)) if float(one) not in near]
+    said = dict.fromkeys(word.lower() for word in _WORD.findall(answer))
+    return strange + [Problem("number", word) for word in said if word in _IN_WORDS and _IN_WORDS[word] not in near]

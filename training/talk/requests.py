@@ -1,0 +1,68 @@
+"""Requests about pictures, each in words and with its plan. What follows on an earlier turn is in `follow_ups`."""
+
+from __future__ import annotations
+
+from . import plans
+from .over_pictures import over_pictures, pictures_together
+from .state import Request, State
+from .sums import arithmetic, remaining, share, sums, sums_over_pictures
+from .things import (
+    Draw,
+    all_are,
+    count,
+    different,
+    distance,
+    do_all,
+    doing,
+    exist,
+    groups,
+    is_facet,
+    larger,
+    of_kind,
+    ordered_query,
+    queries,
+    same,
+    size_query,
+    stands,
+    two_relations,
+    versus,
+    what_place,
+    where,
+    which,
+)
+from .wholes import (
+    backdrop,
+    describe,
+    everything,
+    forget,
+    inspect,
+    labels,
+    open_question,
+    read,
+    remember,
+    search,
+    search_like,
+    sign,
+)
+
+# How often each is asked for.
+REQUESTS: tuple[tuple[Draw, float], ...] = (
+    (count, 13), (exist, 10), (which, 9), (what_place, 9), (where, 5), *((draw, 4.5) for draw in queries),
+    (ordered_query, 3), (stands, 5), (same, 3.5), (larger, 4.5), (versus, 6), (groups, 2.5), (distance, 1.2),
+    (is_facet, 5), (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 2.5), (remaining, 2),
+    (arithmetic, 1.5), (sums, 3), (sums_over_pictures, 1), (over_pictures, 6), (pictures_together, 3), (describe, 3.5),
+    (everything, 2),
+    (read, 2.5), (sign, 2.5), (of_kind("read_thing", plans.read_thing, one=True), 1.5),  # pyright: ignore
+    (of_kind("describe_thing", plans.describe_thing, one=True), 1), (backdrop, 1), (labels, 1), (inspect, 1.2),  # pyright: ignore
+    (open_question, 3), (search, 2.5), (search_like, 1.5), (remember, 2), (forget, 1.5), (do_all, 2.5),
+    *((draw, 2.5) for draw in doing),
+)  # fmt: skip
+
+
+def draw_request(state: State) -> Request:
+    """A request about the pictures that there are."""
+    draws, weights = zip(*REQUESTS, strict=True)
+    return state.rng.choices(draws, weights)[0](state)
+
+
+SIMPLE: tuple[Draw, ...] = (count, exist, which, where, *queries, count, exist)

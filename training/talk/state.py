@@ -1,0 +1,56 @@
+"""What a conversation has come to: its pictures, what was asked last, and what was spoken of."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..controller.synthetic.memory import SyntheticInspect, SyntheticMemory
+from ..controller.synthetic.workspace import SyntheticExperts, SyntheticPicture, SyntheticWorkspace
+from .plans import Plan
+from .targets import Target
+
+
+@dataclass
+class Last:
+    """The request before: how to ask the same of other things or another picture."""
+
+    again: Callable[[str | list[str], Target], Plan] | None = None
+    image: str | list[str] = ""
+    target: Target | None = None
+    one: bool = False  # it was about one thing
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request in words, and what is to be done about it."""
+
+    kind: str
+    words: str
+    plan: Plan
+    last: Last | None = None  # None: what was asked before stays
+    frame: bool = True  # noise may be put on it
+
+
+@dataclass
+class State:
+    """A conversation while it is being made."""
+
+    rng: random.Random
+    workspace: SyntheticWorkspace = field(default_factory=SyntheticWorkspace)
+    given: list[str] = field(default_factory=list)  # handles of the pictures that the user sent
+    image: str = ""  # the picture that was spoken of last
+    it: list[str] = field(default_factory=list)  # the regions that were spoken of last
+    labels: list[str] = field(default_factory=list)  # their labels
+    last: Last = field(default_factory=Last)
+    doubtful: bool = False  # the user was asked whether a picture is to be deleted
+
+    def __post_init__(self) -> None:
+        self.experts = SyntheticExperts(self.workspace, self.rng, missed=0.01)
+        self.memory = SyntheticMemory(self.workspace, self.rng)
+        self.inspect = SyntheticInspect(self.rng)
+
+    def sheet(self, handle: str) -> SyntheticPicture | None:
+        """What is on a picture."""
+        return self.workspace.by_handle.get(handle)
