@@ -207,11 +207,15 @@ class Chat:
             if turn.emit is None:
                 return graph.invoke(given, **options)["messages"]
             messages: list[BaseMessage] = []
+            written: list[str] = []  # it is told once it was checked: what the loop refuses is never shown
             for mode, data in graph.stream(given, stream_mode=["messages", "values"], **options):
                 if mode == "values":
                     messages = data["messages"]
+                    for piece in _told(written, messages[-1]):
+                        turn.emit(TextDelta(piece))
+                    written = []
                 elif isinstance(data[0], AIMessageChunk | AIMessage) and data[0].text:
-                    turn.emit(TextDelta(data[0].text))
+                    written.append(data[0].text)
             return messages
         except (Exception, KeyboardInterrupt):
             with contextlib.suppress(Exception):  # the first error is the one to tell
@@ -307,6 +311,13 @@ class Chat:
             tuple(dict.fromkeys(warnings)),
             status_of(turn),
         )
+
+
+def _told(written: list[str], message: BaseMessage) -> list[str]:
+    """The pieces of a message that was kept: as they were written, or whole where something else was kept."""
+    if not isinstance(message, AIMessage) or not message.text:
+        return []
+    return written if "".join(written) == message.text else [message.text]
 
 
 __all__ = ["Chat", "TurnCancelled"]

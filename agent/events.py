@@ -1,9 +1,9 @@
 """What happens during a turn, as frozen records: `Chat.stream` and `Chat.astream` give them in order.
 
-A turn gives: `Loading` (only while a model loads), `TextDelta` as the controller writes, `StepStarted`
+A turn gives: `Loading` (only while a model loads), `TextDelta` for what the controller wrote, `StepStarted`
 and `StepFinished` for every tool call (between them `ExpertSaid`, as LLaVA writes), and `ReplyReady`
 last. The text deltas before a `StepStarted` were the thought of that step; those before `ReplyReady`
-are the answer.
+are the answer. Words come once they were checked (`agent.answers`): what is not borne out is never shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class TextDelta:
-    """The controller wrote a little more text."""
+    """A little more of what the controller wrote."""
 
     text: str
 

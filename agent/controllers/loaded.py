@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from ...errors import UserError
 from ...prompts.calls import CLOSE, OPEN
@@ -60,8 +60,20 @@ class Loaded:
         model, tokenizer = open_language_model(spec, "auto" if device != "cpu" else traits.dtype)
         return cls(model.to(device).eval(), tokenizer, device)
 
-    def prompt(self, messages: list[BaseMessage], limit: int, *, references: bool = False) -> list[int]:
-        """The prompt's tokens, at most `limit`; the oldest turns go first (see `transcript.shorten`)."""
+    def prompt(
+        self, messages: list[BaseMessage], limit: int, *, references: bool = False, usual: int | None = None
+    ) -> list[int]:
+        """The prompt's tokens, at most `limit`; the oldest turns go first (see `transcript.shorten`).
+
+        Args:
+            messages: the conversation.
+            limit: what may not be exceeded.
+            references: see `transcript.for_template`.
+            usual: what is exceeded only by a turn that is longer by itself.
+
+        Raises:
+            UserError: the running turn alone is too long ("context_too_long").
+        """
         kept = messages
         while True:
             told = for_template(kept, self.form, references=references)
@@ -69,7 +81,8 @@ class Loaded:
                 told, add_generation_prompt=True, tokenize=True, return_dict=True
             )
             tokens = list(encoded["input_ids"])
-            if len(tokens) <= limit:
+            alone = sum(isinstance(message, HumanMessage) for message in kept) < 2
+            if len(tokens) <= (limit if usual is None or alone else min(limit, usual)):
                 return tokens
             shorter = shorten(kept)
             if shorter is None:

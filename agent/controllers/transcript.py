@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -106,17 +107,21 @@ def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def shorten(messages: Sequence[BaseMessage]) -> list[BaseMessage] | None:
-    """Leave out the oldest part of a conversation that does not fit into the controller's context.
+    """Condense the oldest part of a conversation that does not fit into the controller's context.
 
-    The rule: the oldest whole turn goes, and then the next one; the system message stays, and the
-    pictures that a dropped turn brought are named in the first request that is kept, so that every
-    picture can still be spoken of. When only the running turn is left, its oldest steps go (a
-    message with calls together with their observations), but the newest step and the request stay.
-    None when nothing more can go. What is kept on disk is never shortened.
+    The rule: of the oldest turn its steps go, so that what was asked and answered stays; then those of the next one.
+    Where that is not enough, whole turns go, the oldest first; the system message stays, and the pictures that a
+    dropped turn brought are named in the first request that is kept, so that every picture can still be spoken of.
+    When only the running turn is left, its oldest steps go (a message with calls together with their observations),
+    but the newest step and the request stay. None when nothing more can go. What is kept on disk is never shortened.
     """
     head = [message for message in messages if isinstance(message, SystemMessage)]
     rest = [message for message in messages if not isinstance(message, SystemMessage)]
     starts = [index for index, message in enumerate(rest) if isinstance(message, HumanMessage)]
+    for start, end in itertools.pairwise(starts):
+        if end - start > 2:  # steps, and not only a request and its answer
+            answer = AIMessage(content=rest[end - 1].text)  # in words: what it refers to is gone
+            return [*head, *rest[: start + 1], answer, *rest[end:]]
     if len(starts) > 1 and starts[0] == 0:
         kept = list(rest[starts[1] :])
         kept[0] = _with_pictures(rest[0], kept[0])

@@ -8,6 +8,7 @@ from saccade.agent.answers.check import babbles, problems
 from saccade.agent.answers.other_forms import calls_in
 from saccade.agent.answers.references import references_of
 from saccade.agent.controllers.scripted import ScriptedController, call
+from saccade.agent.events import TextDelta
 from saccade.prompts.references import filled, is_open, request_text
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
@@ -177,3 +178,9 @@ def test_references_in_calls_are_filled_in(tmp_path, scene):
     count = len(reply.steps[0].observation.split("; "))
     assert reply.steps[1].observation == f"{count} * 2 = {2 * count}"
     assert reply.steps[1].arguments == {"expression": f"{count} * 2"}
+
+
+def test_what_is_refused_is_not_streamed_either(tmp_path, scene):
+    chat = chat_of(tmp_path, "There are 2 stars.", LOOK, "I measured it.")
+    shown = "".join(event.text for event in chat.stream("Stars?", images=[scene]) if isinstance(event, TextDelta))
+    assert shown == "I measured it."

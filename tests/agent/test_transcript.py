@@ -33,6 +33,20 @@ def test_shortening_keeps_the_system_message_the_pictures_and_whole_steps():
     assert shorten(twice) is None
 
 
+def test_older_turns_are_condensed_before_they_are_lost():
+    call = {"name": "f", "args": {}, "id": "call_1", "type": "tool_call"}
+    talk = [
+        HumanMessage("One"), AIMessage("", tool_calls=[call]), ToolMessage("seen", tool_call_id="call_1"),
+        AIMessage("There are 2.", additional_kwargs={"written": "There are {count}."}),
+        HumanMessage("Two"), AIMessage("", tool_calls=[call]), ToolMessage("more", tool_call_id="call_1"),
+    ]  # fmt: skip
+    once = shorten(talk)
+    assert [message.text for message in once] == ["One", "There are 2.", "Two", "", "more"]
+    assert for_template(once, references=True)[1]["content"] == "There are 2."
+    twice = shorten(once)
+    assert [message.text for message in twice] == ["Two", "", "more"]
+
+
 def test_messages_take_the_form_that_templates_read():
     call = {"name": "f", "args": {"x": 1}, "id": "call_1", "type": "tool_call"}
     talk = [

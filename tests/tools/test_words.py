@@ -21,6 +21,7 @@ from saccade.tools.experts.reader import Reader, Signs
 from saccade.tools.registry import all_tools
 from saccade.tools.requests import Answer, Describe, Likeness, Read, Said, Word
 from saccade.tools.runner import ToolRunner
+from saccade.tools.shared.answer_kinds import fits, kind_of
 from saccade.tools.shared.quoting import quoted
 
 TOOLS = all_tools()
@@ -134,6 +135,32 @@ ANSWERS = [
 @pytest.mark.parametrize(("images", "question", "expected"), ANSWERS)
 def test_a_question_is_answered_in_quotation_marks(desk, images, question, expected):
     assert desk("answer_about_image", images=images, question=question).text == expected
+
+
+KINDS = [
+    ("How many cubes are there?", "number", ["2", "two", "There are 3."], ["yes", "red", "a cube"]),
+    ("Is there a cone?", "yes or no", ["no", "Yes, a red one."], ["2", "a cone"]),
+    ("Which thing is nearest?", "word", ["the cube", "red"], ["yes", "3"]),
+    ("What does the sign say?", "words read", ["KITE", "kite."], ["OPEN", "yes"]),
+    ("Why is it there?", None, ["to hold coffee"], ["?!"]),
+    ("Is it red or blue?", None, ["red"], [""]),
+]
+
+
+@pytest.mark.parametrize(("question", "kind", "good", "bad"), KINDS)
+def test_an_answer_is_of_the_kind_that_was_asked(question, kind, good, bad):
+    assert kind_of(question) == kind
+    assert all(fits(kind, answer, ["KITE"]) for answer in good)
+    assert not any(fits(kind, answer, ["KITE"]) for answer in bad)
+
+
+def test_another_kind_of_answer_is_asked_for_once_more_and_else_unsure():
+    desk = Desk("llava", Said("a cube"))
+    told = desk("answer_about_image", images=["img_1"], question="How many cubes are there?")
+    assert told.text == 'About img_1 (unsure: it does not answer what was asked): "a cube".'
+    assert told.references["answer"] == 'I am not sure: "a cube"'
+    asked = [request.question for _, request in desk.experts.asked if isinstance(request, Answer)]
+    assert asked == ["How many cubes are there?", "How many cubes are there? Answer with a number."]
 
 
 def test_several_pictures_are_one_question(desk):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
-from ...errors import ToolRetry
-from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ...errors import ExpertFailed, ToolRetry
+from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult, View
 from ..look import look
-from ..requests import Answer, Said
+from ..requests import Answer, Read, Said, Word
+from ..shared.answer_kinds import HINTS, fits, kind_of
 from ..shared.finding import MARGIN
 from ..shared.quoting import quoted
 
@@ -41,16 +43,34 @@ class AnswerAboutImage(Tool[AnswerAboutImageArguments]):
         question = sentence(arguments.question, "question", "What is left of the red cube?")
         different(arguments.images)
         views = tuple(look(context, handle, MARGIN).view for handle in arguments.images)
+        kind = kind_of(question)
         said: Said = context.experts.ask("llava", [Answer(views, question)])[0]
-        return ToolResult(facts={"text": said.text, "confidence": said.confidence})
+        read = _words_in(context, views) if kind == "words read" else None
+        sure = fits(kind, said.text, read)
+        if kind is not None and not sure:  # it may have taken the question for another: once more, and plainly
+            again: Said = context.experts.ask("llava", [Answer(views, f"{question} {HINTS[kind]}")])[0]
+            sure = fits(kind, again.text, read)
+            said = again if sure else said
+        return ToolResult(facts={"text": said.text, "confidence": said.confidence, "unsure": not sure})
 
     def observe(self, arguments: AnswerAboutImageArguments, recorded: Recorded) -> str:
         """The answer, in quotation marks, and what it is about."""
-        return f"About {', '.join(arguments.images)}: {quoted(recorded.facts['text'])}."
+        unsure = " (unsure: it does not answer what was asked)" if recorded.facts.get("unsure") else ""
+        return f"About {', '.join(arguments.images)}{unsure}: {quoted(recorded.facts['text'])}."
 
     def references(self, recorded: Recorded) -> dict[str, str]:
         """The answer, as it was given."""
-        return {"answer": quoted(recorded.facts["text"])}
+        unsure = "I am not sure: " if recorded.facts.get("unsure") else ""
+        return {"answer": f"{unsure}{quoted(recorded.facts['text'])}"}
+
+
+def _words_in(context: ToolContext, views: Sequence[View]) -> list[str] | None:
+    """What the reader reads in the views; None where it cannot."""
+    try:
+        found: list[list[Word]] = context.experts.ask("reader", [Read(view) for view in views])
+    except ExpertFailed:
+        return None
+    return [word.text for words in found for word in words]
 
 
 def sentence(text: str, argument: str, example: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
+from typing import Any
 
 from ...prompts.references import filled, numbered, request_text
 from ...tools import contracts
@@ -18,7 +20,7 @@ from .chatter import DELETE, KEPT, NO_PICTURE, draw_chatter
 from .follow_ups import draw_any, no_thing
 from .plans import Seen
 from .requests import draw_request
-from .state import Request, State
+from .state import Last, Request, State
 from .targets import RANKS, SHORT_RANKS
 from .wording import lines
 
@@ -85,6 +87,7 @@ class Conversation:
         try:
             calls = next(plan)
             while True:
+                calls = [(name, self._ordered(name, arguments)) for name, arguments in calls]
                 self.trace.messages.append(Message("assistant", "", calls))
                 self.trace.turns[-1].calls.append(calls)
                 seen: list[Seen] = []
@@ -106,6 +109,10 @@ class Conversation:
             raise NotPossible(f"{answer!r} refers to what is not there")
         cited = list(dict.fromkeys(re.findall(r"reg_\d+", said)))
         return answer, cited if seen_so_far else None
+
+    def _ordered(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Arguments in the order of the tool's schema, in which they are written under a grammar."""
+        return {one: arguments[one] for one in self.runner.tools[name].Arguments.model_fields if one in arguments}
 
     def _noisy(self, words: str) -> str:
         """A request as people type it."""
@@ -157,7 +164,10 @@ def _drawn(seed: int) -> Trace:
             continue
         new = made.send_pictures(pictures)
         if not state.given:
-            made.ask(_blind(state), [])
+            request = _blind(state)
+            made.ask(replace(request, last=None), [])
+            if request.last is not None and rng.random() < 0.6:
+                made.ask(_sent_late(state, request.last), made.send_pictures(1))
             continue
         if len(state.given) > 1 and new and rng.random() < 0.35:
             request = draw_request(state)
@@ -176,7 +186,18 @@ def _blind(state: State) -> Request:
     while request.kind in ("arithmetic", "search"):
         request = draw_request(state)
     state.given, state.image = [], ""
-    return Request("no_picture", request.words, plans.only(NO_PICTURE))
+    return Request("no_picture", request.words, plans.only(NO_PICTURE), request.last)
+
+
+_HERE = lines("here_it_is")
+
+
+def _sent_late(state: State, asked: Last) -> Request:
+    """The picture that was missing: what was asked before is done now."""
+    assert asked.again is not None
+    assert asked.target is not None
+    words = state.rng.choice(_HERE)
+    return Request("sent_late", words, asked.again("img_1", asked.target), replace(asked, image="img_1"))
 
 
 def _reply(state: State) -> Request:

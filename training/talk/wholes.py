@@ -68,6 +68,18 @@ _WORDS = ("KITE", "BOX", "OPEN", "EXIT", "STOP", "CAFE", "BANK", "TAXI", "SALE",
           "GOLD")  # fmt: skip
 
 
+_SIGNS = lines("signs")
+
+
+def signs(state: State) -> Request:
+    """How many signs there are, or whether there is one."""
+    image, named = a_picture(state)
+    words = state.rng.choice(_SIGNS)
+    target = Target("sign", "signs", {"phrase": "sign"})
+    make = plans.count if re.search(r"how many|count|number", words) else plans.exist
+    return Request("signs", ended(words, named), make(image, target), Last(make, image, target))
+
+
 def sign(state: State) -> Request:
     """What stands beside a sign, or whether a word is there."""
     rng = state.rng

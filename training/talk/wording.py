@@ -16,6 +16,7 @@ from .targets import Target, typed
 OWN = Path(__file__).parent / "phrasings"
 
 
+FRONT = "<"  # marks the name of a picture that comes before the request
 TYPOS = 0.09  # how often a target is misspelt
 
 
@@ -63,15 +64,19 @@ def picture_named(state: State, handle: str) -> str:
     return f" {rng.choice(('in', 'in', 'on'))} {rng.choice(ways)}"
 
 
-def a_picture(state: State) -> tuple[str, str]:
-    """The picture that a request is about, and how it is named."""
-    handle = state.rng.choice(state.given) if state.rng.random() < 0.4 else state.image
+def a_picture(state: State, *, front: bool = False) -> tuple[str, str]:
+    """The picture that a request is about, and how it is named; with `front` now and then before the request."""
+    handle = state.rng.choice(state.given) if state.rng.random() < 0.6 else state.image
     named = picture_named(state, handle)
+    if named and front and state.rng.random() < 0.3:
+        named = f"{FRONT}{named.strip()}{state.rng.choice((', ', ': ', ' '))}"
     return (handle, named) if named else (state.image, "")
 
 
 def ended(words: str, named: str) -> str:
-    """A request with its picture named at its end, before the sign."""
+    """A request with its picture named at its end, before the sign; or before it."""
+    if named.startswith(FRONT):
+        return f"{named[len(FRONT) :]}{words}"
     bare = words.rstrip(" .?!")
     return f"{bare}{named}{words[len(bare) :]}"
 
