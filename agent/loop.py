@@ -43,6 +43,7 @@ FULL_TEXT = (
     "I stopped after {steps} steps without an answer: what they found is more than the controller can take in. "
     "Ask for less at once, or use a controller with a longer context."
 )
+TOLD = 2  # times that a model is told that it repeats itself
 EMPTY_TEXT = "I have no answer to that."
 REPEAT_TEXT = (
     "This very call was already made {times} times in this turn, and its result will not change. "
@@ -121,7 +122,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         turn.check()
         messages = request.messages
         steps = sum(isinstance(message, AIMessage) for message in messages[turn_start(messages) :])
-        last = steps >= self.max_steps
+        last = steps >= self.max_steps or _goes_in_circles(messages)
         changes: dict[str, Any] = {}
         if last:
             changes["tools"] = []
@@ -235,6 +236,13 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
             ok=False,
         )
         return tool_message(call, text, ok=False, kind=kind)
+
+
+def _goes_in_circles(messages: Sequence[BaseMessage]) -> bool:
+    """Whether the model was told twice in this turn that it repeats itself: then it is asked for the answer."""
+    turn = messages[turn_start(messages) :]
+    kinds = [(one.artifact or {}).get("kind") for one in turn if isinstance(one, ToolMessage)]
+    return kinds.count("repeated_call") >= TOLD
 
 
 def _filled(call: Any, messages: Sequence[BaseMessage]) -> Any:
