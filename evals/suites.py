@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, suggest
-from ..settings import ZOO
+from ..settings import ZOO, load_profile
 
 Done = Callable[[int, int], None]  # is told how many cases are done, and of how many
 Suite = Callable[..., dict[str, Any]]
@@ -155,7 +155,7 @@ KEPT = (
 )  # fmt: skip
 
 
-def write_card(report: dict[str, Any], folder: Path = ZOO / "controller") -> Path:
+def write_card(report: dict[str, Any], folder: Path | None = None) -> Path:
     """Write the end-to-end figures of a report into the controller's card, under `metrics`; nothing else changes.
 
     Raises:
@@ -168,6 +168,8 @@ def write_card(report: dict[str, Any], folder: Path = ZOO / "controller") -> Pat
             "saccade eval --suite agent --card, without --profile and --controller.",
             kind="wrong_suite",
         )
+    if folder is None:
+        folder = ZOO / load_profile("bundled").spec("controller").name
     path = folder / "card.json"
     if not path.is_file():
         raise UserError(

@@ -11,11 +11,11 @@ from ..errors import UserError, suggest
 RECIPES = {
     "captioner": ".captioner.recipe",
     "clip": ".clip.recipe",
-    "controller": ".controller.recipe",
+    "controller": ".talk.recipe",
+    "controller-tiny": ".controller.recipe",
     "detector": ".detector.recipe",
     "llava": ".llava.recipe",
     "sam": ".sam.recipe",
-    "talk": ".talk.recipe",
 }
 
 

@@ -61,7 +61,13 @@ class Loaded:
         return cls(model.to(device).eval(), tokenizer, device)
 
     def prompt(
-        self, messages: list[BaseMessage], limit: int, *, references: bool = False, usual: int | None = None
+        self,
+        messages: list[BaseMessage],
+        limit: int,
+        *,
+        references: bool = False,
+        usual: int | None = None,
+        condense: bool = True,
     ) -> list[int]:
         """The prompt's tokens, at most `limit`; the oldest turns go first (see `transcript.shorten`).
 
@@ -70,6 +76,7 @@ class Loaded:
             limit: what may not be exceeded.
             references: see `transcript.for_template`.
             usual: what is exceeded only by a turn that is longer by itself.
+            condense: see `transcript.shorten`.
 
         Raises:
             UserError: the running turn alone is too long ("context_too_long").
@@ -84,7 +91,7 @@ class Loaded:
             alone = sum(isinstance(message, HumanMessage) for message in kept) < 2
             if len(tokens) <= (limit if usual is None or alone else min(limit, usual)):
                 return tokens
-            shorter = shorten(kept)
+            shorter = shorten(kept, condense=condense)
             if shorter is None:
                 raise UserError(
                     f"The request is too long for the controller: {len(tokens)} tokens, and {limit} fit. "

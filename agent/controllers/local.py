@@ -113,7 +113,9 @@ class LocalChatModel(BaseChatModel):
             system = [one for one in messages if isinstance(one, SystemMessage)]
             told = with_tools(system[0].text if system else "", tools)
             messages = [SystemMessage(told), *(one for one in messages if not isinstance(one, SystemMessage))]
-        return loaded.prompt(messages, self._limit(loaded), references=traits.references, usual=traits.context)
+        return loaded.prompt(
+            messages, self._limit(loaded), references=traits.references, usual=traits.context, condense=traits.condenses
+        )
 
     def _limit(self, loaded: Loaded) -> int:
         """How many tokens a prompt may have, so that there is room for an answer."""

@@ -24,6 +24,7 @@ class Traits(BaseModel):
     dtype: Literal["float32", "bfloat16", "int8"] = "float32"  # on a CPU; most compute fastest in the first
     context: int | None = Field(default=None, ge=100)  # tokens that it was taught on, where that is fewer than it takes
     max_text: int = Field(default=1600, ge=1)  # characters that a thought or an answer of it may have
+    condenses: bool = True  # it understands older turns without their steps
     verbatim: bool = False  # it was taught to repeat others only to the letter
     references: bool = False  # it was taught to refer to observations, which it reads in brief (`answers.references`)
 

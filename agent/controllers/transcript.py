@@ -106,10 +106,11 @@ def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return made
 
 
-def shorten(messages: Sequence[BaseMessage]) -> list[BaseMessage] | None:
+def shorten(messages: Sequence[BaseMessage], *, condense: bool = True) -> list[BaseMessage] | None:
     """Condense the oldest part of a conversation that does not fit into the controller's context.
 
-    The rule: of the oldest turn its steps go, so that what was asked and answered stays; then those of the next one.
+    The rule: of the oldest turn its steps go, so that what was asked and answered stays; then those of the next one
+    (with `condense`: a model that was taught whole turns alone is confused by it).
     Where that is not enough, whole turns go, the oldest first; the system message stays, and the pictures that a
     dropped turn brought are named in the first request that is kept, so that every picture can still be spoken of.
     When only the running turn is left, its oldest steps go (a message with calls together with their observations),
@@ -118,7 +119,7 @@ def shorten(messages: Sequence[BaseMessage]) -> list[BaseMessage] | None:
     head = [message for message in messages if isinstance(message, SystemMessage)]
     rest = [message for message in messages if not isinstance(message, SystemMessage)]
     starts = [index for index, message in enumerate(rest) if isinstance(message, HumanMessage)]
-    for start, end in itertools.pairwise(starts):
+    for start, end in itertools.pairwise(starts) if condense else ():
         if end - start > 2:  # steps, and not only a request and its answer
             answer = AIMessage(content=rest[end - 1].text)  # in words: what it refers to is gone
             return [*head, *rest[: start + 1], answer, *rest[end:]]

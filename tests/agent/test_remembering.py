@@ -212,7 +212,7 @@ def test_one_thing_under_two_labels_is_one_region(agents):
 
 def test_an_agent_over_a_home_without_a_clip_still_answers(agents, tmp_path):
     profile = tmp_path / "mine.toml"
-    profile.write_text('[models]\ncontroller = "zoo:controller"\n')
+    profile.write_text('[models]\ncontroller = "zoo:controller-tiny"\n')
     agent = agents(["Hello."], profile=str(profile))
     assert agent.memory.embedder is None
     assert agent.chat("ann").send("Look", images=[RENDERED.image]).text == "Hello."

@@ -187,7 +187,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(home, capsys, monkeypatch
 
 def test_doctor_is_not_content_with_a_profile_that_lacks_a_role(home, capsys, tmp_path):
     profile = tmp_path / "mine.toml"
-    profile.write_text('[models]\ncontroller = "zoo:controller"\nclip = "zoo:clip"\n')
+    profile.write_text('[models]\ncontroller = "zoo:controller-tiny"\nclip = "zoo:clip"\n')
     code, out, _ = run(capsys, "doctor", "--profile", profile, "--json")
     report = json.loads(out)
     assert code == 2

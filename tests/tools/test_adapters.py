@@ -103,7 +103,7 @@ def test_a_tools_description_may_lie_beside_its_file(tmp_path):
 
 
 def test_the_bundled_controller_declares_what_it_needs_and_the_profile_goes_before_it():
-    declared = load_controller("zoo:controller").traits
+    declared = load_controller("zoo:controller-tiny").traits
     assert declared == Traits(system_prompt=False, handles=True, max_text=400, verbatim=True)
     plain = FakeListChatModel(responses=[""])
     assert traits_of(plain, {}) == Traits()
@@ -119,7 +119,7 @@ def test_an_expert_declares_in_its_config_and_the_profile_goes_before_it():
 
 def test_what_counts_as_small_is_what_the_profile_says(tmp_path):
     (tmp_path / "mine.toml").write_text(
-        '[models]\ncontroller = "zoo:controller"\nclip = "zoo:clip"\ndetector = "zoo:detector"\n'
+        '[models]\ncontroller = "zoo:controller-tiny"\nclip = "zoo:clip"\ndetector = "zoo:detector"\n'
         "[options.detector]\nsmall_below = 0.9\n"
     )
     table: Image.Image = SceneBook().draw(7)

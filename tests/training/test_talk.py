@@ -63,7 +63,7 @@ def base(tmp_path):
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(ZOO / "controller", local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(ZOO / "controller-tiny", local_files_only=True)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
         intermediate_size=48, max_position_embeddings=1024, tie_word_embeddings=True, bos_token_id=None,

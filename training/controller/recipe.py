@@ -1,4 +1,4 @@
-"""The recipe of the bundled controller: a tiny Llama that plans calls, trained on gold traces.
+"""The recipe of the tiny controller: a Llama of two million parameters that plans calls, trained on gold traces.
 
 First copying: heads that copy are planted, and a *warm-up* of repeating random words and handles has them
 work (`copying.py`). Then conversations (`traces.py`), with the loss on thoughts, calls and answers only.
@@ -45,7 +45,12 @@ HIDDEN, LAYERS, HEADS, INNER = 192, 4, 6, 512
 CONTEXT = 640
 
 
-DECLARED = {"verbatim": True, "system_prompt": False, "max_text": 400}  # see `agent.controllers.traits`
+DECLARED = {
+    "verbatim": True,
+    "system_prompt": False,
+    "max_text": 400,
+    "condenses": False,
+}  # see `agent.controllers.traits`
 
 
 class Row(NamedTuple):
@@ -248,7 +253,7 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, cases:
         "architectures": ["LlamaForCausalLM"], "dtype": "float16", "saccade": DECLARED,
     }  # fmt: skip
     card = Card(
-        recipe="controller",
+        recipe="controller-tiny",
         arguments={"steps": plan.steps, "batch": plan.batch, "rate": RATE, "warm_up": WARM_UP, "hidden": HIDDEN,
                    "layers": LAYERS, "heads": HEADS, "inner": INNER, "vocabulary": len(tokenizer)},
         data={"train": {"first_seed": FIRST_SEED, "traces": plan.steps * plan.batch,

@@ -149,7 +149,7 @@ def test_a_turn_tells_llavas_words_as_they_come_and_strangers_are_told(base: Pat
     from skimage import data
 
     profile = tmp_path / "mine.toml"
-    profile.write_text(f'[models]\ncontroller = "zoo:controller"\nclip = "zoo:clip"\nllava = "file:{base}"\n')
+    profile.write_text(f'[models]\ncontroller = "zoo:controller-tiny"\nclip = "zoo:clip"\nllava = "file:{base}"\n')
     render(sample_scene(3, "test"), 512).image.save(tmp_path / "scene.png")
     Image.fromarray(data.astronaut()).save(tmp_path / "photograph.png")
 
