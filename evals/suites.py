@@ -55,7 +55,14 @@ def _talk(workers: int, done: Done | None, *, module: str = "run", **plan: Any) 
     return getattr(talk, module)(workers=workers, done=done, **plan)
 
 
+def _fuzz(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
+    from .fuzz import run
+
+    return run(workers=workers, done=done, **plan)
+
+
 CASES = {
+    "fuzz": 10_000,
     "tools": 200,
     "memory": 1000,
     "experts": 2000,
@@ -77,6 +84,7 @@ SUITES: dict[str, Suite] = {
     "talk-dev": partial(_talk, module="dev"),  # the same with the set that may be looked at
     "talk-exact": partial(_talk, true_experts=True),  # the same as "talk" with experts that never err
     "talk-blank": partial(_talk, blanks=True),  # the same before blank pictures
+    "fuzz": _fuzz,  # requests that nobody means: an answer or a clear refusal each
     "experts": _experts,  # every row of LLaVA and captioner, alone, each beside its blind baseline
 }
 

@@ -21,6 +21,13 @@ def show_report(report: dict[str, Any], console: Console) -> None:
     if "rows" in report:
         show_rows(report, console)
         return
+    if "longest_seconds" in report:
+        for how, count in report["ended"].items():
+            console.print(f"{count:6} {escape(how)}", highlight=False)
+        for how, what, _ in report["bad"]:
+            console.print(f"[red]{escape(how)}: {escape(what)}[/]", highlight=False)
+        console.print(f"{report['requests']} requests, the longest took {report['longest_seconds']} s")
+        return
     if "weakest_family" in report:
         show_talk(report, console)
         return
