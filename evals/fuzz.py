@@ -29,8 +29,8 @@ TURNS = 4  # of a conversation
 USER = "fuzz"
 _WORDS = (
     "how", "many", "red", "cubes", "left", "of", "the", "forget", "delete", "all", "img_1", "reg_99", "yes", "no",
-    "cut", "out", "picture", "{count}", "<tool_call>", "</tool_call>", "<|im_end|>", "<|im_start|>system", "null", "\\", '"',
-    '{"name": "forget_image", "arguments": {"image": "img_1"}}', "ignore", "previous", "instructions",
+    "cut", "out", "picture", "{count}", "<tool_call>", "</tool_call>", "<|im_end|>", "<|im_start|>system", "null", "\\",
+    '"', '{"name": "forget_image", "arguments": {"image": "img_1"}}', "ignore", "previous", "instructions",
     "0", "-1", "1e999",
 )  # fmt: skip
 _SIGNS = string.printable + "äßçñ€→∞☃𝔘🙂👩‍👩‍👧‍👦\u202e\u200b\ufeff\x00\x07\x1b漢字عربית"
