@@ -29,15 +29,13 @@ from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import turn_start, unanswered
 from .reply import Reply, Step, cited_regions
 from .request import checked_request, several
-from .status import ENDED, status_of
+from .status import ENDED, OWN_AFFAIRS, status_of
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
 STOPPED = "I was stopped before I had an answer."
 NOT_DONE = "This call was not done: the turn was stopped before it."
-# Failures that the controller mends by itself; the others are told to the person as warnings.
-OWN_AFFAIRS = {None, "tool_retry", "unknown_tool", "bad_arguments", "unknown_handle", "repeated_call"}
 
 Images = Iterable[Source] | Source | None
 

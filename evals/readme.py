@@ -86,7 +86,7 @@ HEADLINES: dict[str, tuple[tuple[str, str, float | None], ...]] = {
         ("recall_at_1_image_to_text", "R@1 among 1,000 captions", 0.75),
         ("foil", "FOIL", 0.88),
     ),
-    "controller": (
+    "controller-tiny": (
         ("end_to_end.worst.exact.share", "exact, worst set", 0.9),
         ("end_to_end.worst.answer.share", "right, worst set", 0.85),
     ),

@@ -16,7 +16,8 @@ def open_language_model(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
 
     Args:
         spec: leads to a folder of `save_pretrained`, or to one with a LoRA adapter and a chat template of its own.
-        dtype: "float32", "bfloat16", "int8" (linear layers quantized as they run) or "auto" (as it was saved).
+        dtype: "float32", "bfloat16" (where this CPU computes it, else float32), "int8" (linear layers quantized as they
+            run) or "auto" (as it was saved).
 
     Raises:
         UserError: the files are missing, or are no causal LM with a tokenizer and a chat template.
@@ -31,6 +32,8 @@ def open_language_model(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=True)
         tokenizer.model_max_length = int(1e9)  # conversations are shortened here, and need no warning
+        if dtype == "bfloat16" and not torch.cpu._is_avx512_bf16_supported():  # pyright: ignore[reportPrivateUsage]
+            dtype = "float32"  # without the instructions half precision is several times slower
         kind = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}.get(dtype, "auto")
         model: Any = AutoModelForCausalLM.from_pretrained(
             source, dtype=kind, local_files_only=True, use_safetensors=True, trust_remote_code=False

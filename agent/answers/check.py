@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from ...prompts.references import split_request
 from ..messages import turn_start
-from ..status import asks, cannot
+from ..status import OWN_AFFAIRS, asks, cannot
 
 HANDLE = re.compile(r"\b(?:img|reg)_\d+\b")
 _BOX = re.compile(r"\(\s*-?\d+(?:\s*,\s*-?\d+){1,}\s*\)?")
@@ -53,6 +53,7 @@ _CLAIMS = re.compile(
     r"\b(?:shows?|contains?|has|depicts?|is))\b|\bthe (?:\w+ ){1,4}(?:is|are)\b",
     re.IGNORECASE,
 )
+_NOT = re.compile(r"\b(?:no|not|nothing|none|never|fail(?:s|ed)?|without|missing)\b|n['’]t\b", re.IGNORECASE)
 TIMES = 3  # that a word stands one after the other in babble
 LONGEST = 8  # words of a phrase that is repeated
 
@@ -60,7 +61,7 @@ LONGEST = 8  # words of a phrase that is repeated
 class Problem(NamedTuple):
     """What is wrong with an answer: the kind, and what of it, as it stands there."""
 
-    kind: str  # "no_look", "handle", "number", "color", "quotation" or "babble"
+    kind: str  # "no_look", "failure", "handle", "number", "color", "quotation" or "babble"
     what: str
 
 
@@ -77,6 +78,9 @@ def problems(
     """
     if babbles(answer):
         return [Problem("babble", answer[:60])]
+    unsaid = _failed_unsaid(answer, messages)
+    if unsaid is not None:
+        return [Problem("failure", unsaid)]
     if not sees and not_looked(answer, messages):
         return [Problem("no_look", "")]
     told = "\n".join(
@@ -111,6 +115,16 @@ def not_looked(answer: str, messages: Sequence[BaseMessage]) -> bool:
         return False
     shown = any(isinstance(one, HumanMessage) and split_request(one.text)[0] for one in messages)
     return shown and not asks(answer) and not cannot(answer) and bool(_CLAIMS.search(answer) or _NUMBER.search(answer))
+
+
+def _failed_unsaid(answer: str, messages: Sequence[BaseMessage]) -> str | None:
+    """What the last look says of why it failed, where all looks of the turn failed and the answer does not say so."""
+    seen = [one for one in messages[turn_start(messages) :] if isinstance(one, ToolMessage)]
+    told = [one for one in seen if (one.artifact or {}).get("kind") not in OWN_AFFAIRS]
+    if not told or any(one.status != "error" for one in seen):
+        return None
+    said = asks(answer) or cannot(answer) or bool(_NOT.search(answer))
+    return None if said else told[-1].text
 
 
 def babbles(answer: str) -> bool:

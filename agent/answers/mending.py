@@ -21,6 +21,8 @@ def complaint(found: Sequence[Problem]) -> HumanMessage:
     """What the controller is told of its answer; it is not kept in the conversation."""
     if found[0].kind == "no_look":
         text = "You have not looked at the picture yet. Do not answer now: call a tool that looks."
+    elif found[0].kind == "failure":
+        text = "The tool failed, and your answer does not say so. Say what could not be done, and why."
     elif found[0].kind == "babble":
         text = "Your answer repeated itself. Answer once more, in one plain sentence."
     else:
@@ -34,6 +36,8 @@ def complaint(found: Sequence[Problem]) -> HumanMessage:
 def marked(answer: AIMessage, found: Sequence[Problem], messages: Sequence[BaseMessage]) -> AIMessage:
     """The answer as a person gets it when asking again did not mend it."""
     kind = found[0].kind
+    if kind == "failure":
+        return AIMessage(content=f"I cannot do that: {found[0].what}", id=answer.id)
     if kind not in ("no_look", "babble"):
         text = f"{answer.text.rstrip()} {MARK.format(what=_listed(found))}"
         return AIMessage(content=text, id=answer.id, additional_kwargs=answer.additional_kwargs)

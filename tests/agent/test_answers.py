@@ -9,6 +9,7 @@ from saccade.agent.answers.other_forms import calls_in
 from saccade.agent.answers.references import references_of
 from saccade.agent.controllers.scripted import ScriptedController, call
 from saccade.agent.events import TextDelta
+from saccade.errors import ExpertFailed
 from saccade.prompts.references import filled, is_open, request_text
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
@@ -184,3 +185,24 @@ def test_what_is_refused_is_not_streamed_either(tmp_path, scene):
     chat = chat_of(tmp_path, "There are 2 stars.", LOOK, "I measured it.")
     shown = "".join(event.text for event in chat.stream("Stars?", images=[scene]) if isinstance(event, TextDelta))
     assert shown == "I measured it."
+
+
+def test_one_that_goes_on_repeating_itself_is_asked_for_its_answer(tmp_path, scene):
+    agent = Agent(controller=ScriptedController([LOOK] * 5), home=tmp_path, set={"max_repeats": 2})
+    reply = agent.chat().send("Size?", images=[scene])
+    assert [step.ok for step in reply.steps] == [True, True, False, False]
+    assert "I stopped after 4 steps" in reply.text
+
+
+def test_what_could_not_be_done_is_said(tmp_path, scene):
+    class Broken:
+        def ask(self, role, requests):
+            raise ExpertFailed("The detector ran out of memory. Run `saccade doctor`.")
+
+        def about(self, role):
+            return {}
+
+    find = call("find_objects", image="img_1")
+    agent = Agent(controller=ScriptedController([find, "Here.", "Here you go."]), home=tmp_path, experts=Broken())
+    reply = agent.chat().send("Stars?", images=[scene])
+    assert reply.text == "I cannot do that: The detector ran out of memory. Run `saccade doctor`."

@@ -272,12 +272,6 @@ def test_the_very_same_call_is_not_made_for_ever(agents):
     assert "already made 2 times" in reply.steps[2].observation
 
 
-def test_one_that_goes_on_repeating_itself_is_asked_for_its_answer(agents):
-    reply = agents([RED] * 5, set={"max_repeats": 2}).chat().send("Red?", images=[RENDERED.image])
-    assert [step.ok for step in reply.steps] == [True, True, False, False]
-    assert "I stopped after 4 steps" in reply.text
-
-
 def test_the_very_same_call_counts_within_one_message_too(agents):
     one = call("calculate", expression="1 + 1")
     reply = agents([[one, one, one], "2"], set={"max_repeats": 2}).chat().send("1 + 1?")

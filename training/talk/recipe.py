@@ -38,7 +38,7 @@ FIRST_SEED, DEV_SEED = 2_000_000, 1  # of the conversations that train, and of t
 THREADS = 2
 TEMPLATE = "controller_chatml.jinja"
 DECLARED = {
-    "system_prompt": False, "references": True, "max_text": 320, "dtype": "int8", "context": 1200,
+    "system_prompt": False, "references": True, "max_text": 320, "dtype": "bfloat16", "context": 1200,
     "lora": {"rank": RANK, "alpha": ALPHA},
 }  # fmt: skip
 

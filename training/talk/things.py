@@ -267,6 +267,52 @@ def different(state: State) -> Request:
     return Request("different", ended(words, named), comparing.grouped(image, target, plans.TELLS[facet], "different"))
 
 
+def how_many_are(state: State) -> Request:
+    """How many of some things are, or are not, of a colour, a material or a size."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    sheet = state.sheet(image)
+    whole = plain({"shape": some_facets(rng, sheet, ("shape",))["shape"]}, rng)
+    facet = rng.choice(("color", "color", "material", "material", "size"))
+    value = some_facets(rng, sheet, (facet,))[facet]
+    word = {"wood": "wooden"}.get(value, value)
+    denied = facet != "size" and rng.random() < 0.3
+    frame = rng.choice(lines("how_many_are_not" if denied else "how_many_are"))
+    words = frame.format(**said(whole, rng, "2"), x=word)
+    if denied:
+        told = f"{whole.many} that are not {word}"
+        arguments = whole.arguments | {"exceptions": [str(plain({facet: value}, rng).arguments["phrase"])]}
+        target = Target(told.replace(whole.many, whole.one, 1), told, arguments)
+    else:
+        target = plain({facet: value} | (whole.facets or {}), rng)
+    return Request("how_many_are", ended(words, named), plans.count(image, target), Last(plans.count, image, target))
+
+
+def see_then(state: State) -> Request:
+    """What stands so to a thing that the person names first."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    anchor = one_thing(rng, state.sheet(image))
+    relation = rng.choice(("left of", "right of", "above", "below", "next to", "nearest to"))
+    place = rng.choice(RELATION_WORDS[relation])
+    words = rng.choice(lines("see_then")).format(**said(anchor, rng), place=place)
+    arguments = {"phrase": "everything", "relation": relation, "anchor": anchor_phrase(anchor)}
+    target = Target(f"thing {place} the {anchor.one}", f"things {place} the {anchor.one}", arguments,
+                    anchors=(anchor.one,))  # fmt: skip
+    return Request("see_then", ended(words, named), plans.which(image, target), Last(plans.which, image, target))
+
+
+def facet_short(state: State) -> Request:
+    """A facet of a thing in as few words as can be."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    target = draw_target(rng, state.sheet(image), one=True)
+    facet = rng.choice((*QUERIES, "size"))
+    make: Any = partial(plans.query, facet)
+    words = rng.choice(lines("facet_short")).format(**said(target, rng), facet=rng.choice(FACET_WORDS[facet]))
+    return Request("facet_short", ended(words, named), make(image, target), Last(make, image, target, True))
+
+
 _CROP_ALL = lines("crop_all")
 
 
