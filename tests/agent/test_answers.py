@@ -13,6 +13,7 @@ from saccade.errors import ExpertFailed
 from saccade.prompts.references import filled, is_open, request_text
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
+from saccade.settings import Settings
 
 TOOLS = {"find_objects", "crop_image", "calculate"}
 FOUND = (
@@ -188,7 +189,7 @@ def test_what_is_refused_is_not_streamed_either(tmp_path, scene):
 
 
 def test_one_that_goes_on_repeating_itself_is_asked_for_its_answer(tmp_path, scene):
-    agent = Agent(controller=ScriptedController([LOOK] * 5), home=tmp_path, set={"max_repeats": 2})
+    agent = Agent(controller=ScriptedController([LOOK] * 5), settings=Settings(home=tmp_path, max_repeats=2))
     reply = agent.chat().send("Size?", images=[scene])
     assert [step.ok for step in reply.steps] == [True, True, False, False]
     assert "I stopped after 4 steps" in reply.text

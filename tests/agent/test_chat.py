@@ -347,7 +347,7 @@ def test_checkpoints_do_not_grow_with_the_picture(tmp_path):
 
 
 def test_a_controller_that_can_see_is_shown_small_pictures_that_are_not_kept(agents):
-    agent = agents([RED, "It is noise."], set={"sees": True})
+    agent = agents([RED, "I cannot."], set={"sees": True})
     chat = agent.chat()
     chat.send("Red?", images=[Image.effect_noise((1600, 1200), 50).convert("RGB")])
     for asked in agent.model.seen:

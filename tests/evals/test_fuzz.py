@@ -2,7 +2,7 @@
 
 import random
 
-from saccade.evals import fuzz
+from saccade.evals.conversations import fuzz
 
 
 def test_requests_are_of_many_kinds_and_lengths():

@@ -29,7 +29,7 @@ def opening_hours(day: str, month: int = 1) -> str:
 
 
 def said_by(given, **arguments):
-    controller = ScriptedController([call(given.name, **arguments), "So it is."])
+    controller = ScriptedController([call(given.name, **arguments), "I do not know."])
     with Agent(controller=controller, tools=[given], experts=TrueExperts(SceneBook())) as agent:
         assert given.name in agent.tools
         (step,) = agent.chat().send("When?").steps
@@ -104,7 +104,7 @@ def test_a_tools_description_may_lie_beside_its_file(tmp_path):
 
 def test_the_bundled_controller_declares_what_it_needs_and_the_profile_goes_before_it():
     declared = load_controller("zoo:controller-tiny").traits
-    assert declared == Traits(system_prompt=False, handles=True, max_text=400, verbatim=True)
+    assert declared == Traits(system_prompt=False, handles=True, max_text=400, verbatim=True, condenses=False)
     plain = FakeListChatModel(responses=[""])
     assert traits_of(plain, {}) == Traits()
     assert traits_of(plain, {"system_prompt": False}) == Traits(system_prompt=False)

@@ -144,6 +144,8 @@ KINDS = [
     ("What does the sign say?", "words read", ["KITE", "kite."], ["OPEN", "yes"]),
     ("Why is it there?", None, ["to hold coffee"], ["?!"]),
     ("Is it red or blue?", None, ["red"], [""]),
+    ("Could you name the colour of the cube?", None, ["red"], [""]),
+    ("Can you see a cone?", "yes or no", ["yes"], ["red"]),
 ]
 
 

@@ -11,6 +11,7 @@ from saccade.prompts.references import REFERENCE
 from saccade.settings import ZOO, ModelSpec
 from saccade.tools.language_models import open_language_model
 from saccade.tools.registry import all_tools
+from saccade.tools.weights import load_state
 from saccade.training.talk import recipe
 from saccade.training.talk.chatter import draw_chatter
 from saccade.training.talk.conversations import draw_conversation
@@ -93,6 +94,9 @@ def test_the_recipe_ends_in_an_adapter_that_is_merged_into_its_base(base, tmp_pa
     assert model.traits.references
     assert not model.traits.system_prompt
     assert recipe.evaluate(out, 1)["cases"] >= 1
+    further, _ = recipe.open_base(str(spec), "cpu")  # training can go on from it
+    kept = recipe.AdapterState(further).state_dict()
+    assert all(torch.equal(weight.half(), load_state(out)[name]) for name, weight in kept.items())
 
 
 def test_an_adapter_of_another_model_is_refused(base, tmp_path):

@@ -22,6 +22,10 @@ _YES_NO = re.compile(
     r"|^(?:isn't|aren't|doesn't|don't|hasn't|haven't|can't|couldn't|won't|wouldn't)\b",
     re.IGNORECASE,
 )
+_POLITE = re.compile(  # "could you name its colour" wants no yes
+    r"^(?:and |so |then )?(?:can|could|will|would) you\b(?! (?:see|spot|find|detect|say (?:that|whether)))",
+    re.IGNORECASE,
+)
 _COUNTED = frozenset(
     ("no", "none", "nothing", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 )
@@ -32,6 +36,8 @@ def kind_of(question: str) -> Kind | None:
     """The kind of answer that a question wants; None where any would do ("why", "describe")."""
     if _NUMBER.search(question):
         return "number"
+    if _POLITE.search(question):
+        return None
     if _YES_NO.search(question):
         return None if re.search(r"\bor\b", re.sub(r"^\W*true or false", "", question.lower())) else "yes or no"
     if _SAYS.search(question):

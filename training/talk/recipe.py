@@ -16,7 +16,7 @@ from torch import nn
 
 from ... import prompts
 from ...settings import ModelSpec
-from ...tools.weights import resolve
+from ...tools.weights import declared_by, load_state, resolve
 from ..common import Budget, Card, Run, batches, choose, draw_curve, warm_cosine, write_zoo
 from ..controller.recipe import Batch, Row, collate, loss_sum, messages_for, padded
 from ..controller.trace import Trace
@@ -69,10 +69,16 @@ def _draw(seed: int, tokenizer: Any) -> Row:
 
 
 def open_base(base: str, device: str) -> tuple[Any, Any]:
-    """The base and its tokenizer with our template. bf16 where the hardware computes it, which is twice as fast."""
+    """The base with its adapters, and its tokenizer with our template.
+
+    bf16 where the hardware computes it, which is twice as fast. Of an adapter's folder (`zoo:controller`) it is the
+    model that it was trained on, and training goes on from the adapter.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = resolve(ModelSpec.parse(base))
+    spec = ModelSpec.parse(base)
+    begun = declared_by(spec).get("base")
+    folder = resolve(ModelSpec.parse(begun or base))
     fast = device == "cuda" or torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     tokenizer.chat_template = (prompts.FOLDER / TEMPLATE).read_text("utf-8")
@@ -80,6 +86,9 @@ def open_base(base: str, device: str) -> tuple[Any, Any]:
         folder, dtype=torch.bfloat16 if fast else torch.float32, local_files_only=True
     )
     network: Any = model
+    add_adapters(network, RANK, ALPHA)
+    if begun is not None:
+        AdapterState(network).load_state_dict(load_state(resolve(spec)))
     return network.to(device), tokenizer
 
 
@@ -95,7 +104,6 @@ def train(budget: str, out: Path, resume: bool, base: str = BASE) -> None:
     if plan.device == "cpu":
         torch.set_num_threads(THREADS)
     model, tokenizer = open_base(base, plan.device)
-    add_adapters(model, RANK, ALPHA)
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, RATE, betas=(0.9, 0.98), weight_decay=0.0)
     schedule = warm_cosine(optimizer, plan.steps, 0.03)
@@ -143,9 +151,10 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: 
         steps=run.step, minutes=run.minutes, metrics=metrics,
         notes=["exact: every token of a turn's calls, and of its answer, greedily, given what went before"],
     )  # fmt: skip
+    named = declared_by(ModelSpec.parse(base)).get("base") or base
     write_zoo(
         out,
-        {"model_type": "saccade-adapter", "saccade": {"base": base} | DECLARED},
+        {"model_type": "saccade-adapter", "saccade": {"base": named} | DECLARED},
         AdapterState(model).state_dict(),
         card,
     )

@@ -20,22 +20,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..agent.agent import Agent
-from ..agent.answers.check import babbles
-from ..scenes.sample import sample_scene
-from ..settings import Settings
-from ..testing.experts import TrueExperts, Truth
-from ..tools.contracts import Experts
-from ..tools.pool import ExpertPool
-from .bench import USER, blank, png, show
-from .cases.talk.sets import DEV, FRESH, TalkCase, talk_cases
-from .judging.intervals import over_templates
-from .judging.replies import Heard, Scenes, judge_reply
-from .models import models_of
-from .workers import outcomes as side_by_side
+from ...agent.agent import Agent
+from ...agent.answers.check import babbles
+from ...scenes.sample import sample_scene
+from ...settings import Settings
+from ...testing.experts import TrueExperts, Truth
+from ...tools.contracts import Experts
+from ...tools.pool import ExpertPool
+from ..bench import USER, blank, png, show
+from ..cases.talk.sets import DEV, FRESH, TalkCase, talk_cases
+from ..judging.intervals import over_templates
+from ..judging.replies import Heard, Scenes, judge_reply
+from ..models import models_of
+from ..workers import outcomes as side_by_side
 
 if TYPE_CHECKING:
-    from ..agent.reply import Reply
+    from ...agent.reply import Reply
 
 BAR, FAMILY_BAR = 0.85, 0.65  # of turns that are right: in the worst set, and in any family
 _QUOTED = re.compile(r"\((?:-?\d+, ){3}-?\d+\)|\b(?:reg|img)_\d+\b")

@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..agent.agent import Agent
-from ..errors import UserError
-from ..scenes.sample import sample_scene
-from ..settings import Settings
-from .bench import png, show
-from .models import models_of
-from .workers import outcomes as side_by_side
+from ...agent.agent import Agent
+from ...errors import UserError
+from ...scenes.sample import sample_scene
+from ...settings import Settings
+from ..bench import png, show
+from ..models import models_of
+from ..workers import outcomes as side_by_side
 
 LONGEST = 50_000  # characters of a request
 TURNS = 4  # of a conversation

@@ -1,0 +1,1 @@
+"""Suites of whole conversations: in people's own words, and in words that nobody means."""
