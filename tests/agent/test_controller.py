@@ -91,7 +91,7 @@ def test_a_training_can_be_stopped_resumed_and_loaded(tmp_path: Path) -> None:
     assert sum(p.numel() for p in model.parameters()) <= 3_200_000
     assert loaded.chat_template
     card = json.loads((tmp_path / "card.json").read_text())
-    assert card["recipe"] == "controller"
+    assert card["recipe"] == "controller-tiny"
     assert set(card["metrics"]) == {"cases", "dev"}
 
 
