@@ -154,7 +154,7 @@ def test_a_turn_tells_llavas_words_as_they_come_and_strangers_are_told(base: Pat
     Image.fromarray(data.astronaut()).save(tmp_path / "photograph.png")
 
     def ask(picture: str) -> tuple[list[Any], Any]:
-        controller = ScriptedController([call("answer_about_image", images=["img_1"], question="Why?"), "I cannot say."])
+        controller = ScriptedController([call("answer_about_image", images=["img_1"], question="Why?"), "I cannot."])
         with Agent(profile=str(profile), controller=controller, home=tmp_path / "home") as agent:
             *events, last = agent.chat().stream("What is it?", [tmp_path / picture])
         return events, last.reply
