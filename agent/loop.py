@@ -184,7 +184,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         turn = cast("TurnContext", request.runtime.context)
         turn.check()
         messages: list[BaseMessage] = request.state["messages"]
-        call = _filled(request.tool_call, messages)
+        call = _filled(request.tool_call, messages, turn.runner.tools)
         writer = messages[-1]
         thought = writer.text if isinstance(writer, AIMessage) and writer.tool_calls[0]["id"] == call["id"] else ""
         if turn.emit:
@@ -245,11 +245,15 @@ def _goes_in_circles(messages: Sequence[BaseMessage]) -> bool:
     return kinds.count("repeated_call") >= TOLD
 
 
-def _filled(call: Any, messages: Sequence[BaseMessage]) -> Any:
-    """A call with what its arguments refer to put in."""
+def _filled(call: Any, messages: Sequence[BaseMessage], tools: Mapping[str, Tool[Any]]) -> Any:
+    """A call with what its sums refer to put in; other arguments are as they were written."""
+    sums = tools[call["name"]].sums() if call["name"] in tools else frozenset[str]()
     known = references_of(messages)
-    args = {name: filled(value, known) if isinstance(value, str) else value for name, value in call["args"].items()}
-    return {**call, "args": args} if known else call
+    args = {
+        name: filled(value, known) if name in sums and isinstance(value, str) else value
+        for name, value in call["args"].items()
+    }
+    return call if args == call["args"] else {**call, "args": args}
 
 
 def _ended(text: str, why: str, id: str | None = None) -> AIMessage:

@@ -333,6 +333,12 @@ class Tool(ABC, Generic[A]):
     def observe(self, arguments: A, recorded: Recorded) -> str:
         """What happened, in words for the controller, with the handles of what was found or made."""
 
+    @classmethod
+    def sums(cls) -> frozenset[str]:
+        """The arguments that may refer to observations (`prompts.references`): those that are marked "x-sum"."""
+        properties = cls.Arguments.model_json_schema().get("properties", {})
+        return frozenset(name for name, schema in properties.items() if schema.get("x-sum"))
+
     def brief(self, recorded: Recorded) -> str | None:
         """The observation for a controller whose answers only refer to it, without coordinates; None: the whole one."""
         return None

@@ -27,26 +27,9 @@ _IN_WORDS = {
     "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "twenty": 20,
 }  # fmt: skip
 COLORS = frozenset(
-    [
-        "red",
-        "orange",
-        "yellow",
-        "green",
-        "blue",
-        "purple",
-        "violet",
-        "pink",
-        "brown",
-        "black",
-        "white",
-        "grey",
-        "gray",
-        "turquoise",
-        "teal",
-        "magenta",
-        "beige",
-    ]
-)
+    {"red", "orange", "yellow", "green", "blue", "purple", "violet", "pink", "brown", "black", "white", "grey", "gray",
+     "turquoise", "teal", "magenta", "beige"}
+)  # fmt: skip
 _CLAIMS = re.compile(
     r"^\W*(?:yes|no|nope|none)\b(?! (?:problem|worries|need|thanks))|\bthere(?:['’]s| (?:is|are|was|were))\b"
     r"|\b(?:I (?:can )?(?:see|count|found|find|spot)|it (?:shows|says|is|reads)|(?:picture|image|photo|img_\d+)\b.*?"
@@ -105,13 +88,14 @@ def problems(
 
 
 def not_looked(answer: str, messages: Sequence[BaseMessage]) -> bool:
-    """Whether an answer says something of pictures without a look: at those that came with the turn, or at any."""
+    """Whether an answer says something of pictures without a look: at those that came with the turn, or at any.
+
+    A call that failed is no look; what an answer says of the failure (`cannot`) is nothing about a picture.
+    """
     begin = turn_start(messages)
     new = isinstance(messages[begin], HumanMessage) and bool(split_request(messages[begin].text)[0])
     since = messages[begin:] if new else messages
     if any(isinstance(message, ToolMessage) and message.status != "error" for message in since):
-        return False
-    if isinstance(messages[-1], ToolMessage):  # a look that failed: the answer says so
         return False
     shown = any(isinstance(one, HumanMessage) and split_request(one.text)[0] for one in messages)
     return shown and not asks(answer) and not cannot(answer) and bool(_CLAIMS.search(answer) or _NUMBER.search(answer))

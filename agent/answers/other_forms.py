@@ -18,6 +18,7 @@ _MARKERS = re.compile(
     r"```(?:json|python|tool_call|tool_code|xml)?|</?(?:tool_calls?|function(?:=[\w.-]+)?|call)>|<\|?(?:python_tag|tool_call\w*)\|?>|"
     r"\[/?TOOL_CALLS\]|functools",
 )
+_BEGINS = re.compile(r"[{\[]|(?<![\w.])([A-Za-z_]\w*)\(")  # where a call may begin
 _NAMED = re.compile(r"<function=([\w.-]+)>")
 _NAMES = ("name", "tool", "tool_name", "function", "action")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "action_input", "tool_input", "kwargs")
@@ -27,17 +28,21 @@ def calls_in(text: str, tools: Collection[str]) -> Parsed:
     """The calls of known tools that a text has in any known form, at most `MAX_CALLS`, and what else it says."""
     calls: list[Call] = []
     left: list[str] = []
-    place = 0
-    while place < len(text):
-        found = _json(text, place, tools) if text[place] in "{[" else _python(text, place, tools)
-        if found is None:
-            left.append(text[place])
-            place += 1
-        else:
-            some, place = found
-            calls += some
+    kept = tried = 0  # up to where the text is kept as it is, and up to where it was looked at
+    for match in _BEGINS.finditer(text):
+        if match.start() < tried:
+            continue
+        begins = _python if match[1] else _json
+        found = begins(text, match.start(), tools)
+        if found is not None:
+            left.append(text[kept : match.start()])
+            calls += found[0]
+            kept = tried = found[1]
+        if len(calls) >= MAX_CALLS:
+            break
     if not calls:
         return Parsed(text, [])
+    left.append(text[kept:])
     return Parsed(_MARKERS.sub(" ", "".join(left)).strip(" \n,[]"), calls[:MAX_CALLS])
 
 
@@ -50,7 +55,7 @@ def _json(text: str, place: int, tools: Collection[str]) -> tuple[list[Call], in
     calls = _calls_of(value, tools)
     if calls:
         return calls, end
-    before = _NAMED.search(text, 0, place)  # <function=NAME>{...}
+    before = _NAMED.match(text, max(0, text.rfind("<function=", 0, place)))  # <function=NAME>{...}
     if before and before.end() == place and before[1] in tools and isinstance(value, dict):
         return [(before[1], value)], end
     return None
@@ -82,10 +87,10 @@ def _calls_of(value: Any, tools: Collection[str]) -> list[Call]:
 
 def _python(text: str, place: int, tools: Collection[str]) -> tuple[list[Call], int] | None:
     """The call `name(key=value)` that begins at a place; its values are literals, and nothing is ever run."""
-    match = re.compile(r"([A-Za-z_]\w*)\(").match(text, place)
-    if match is None or match[1] not in tools or (place and (text[place - 1].isalnum() or text[place - 1] in "._")):
+    name, _, _ = text[place:].partition("(")
+    if name not in tools:
         return None
-    end = match.end()
+    end = place + len(name)
     for _ in range(8):  # a bracket inside a string ends too early
         end = text.find(")", end) + 1
         if not end:
@@ -101,5 +106,5 @@ def _python(text: str, place: int, tools: Collection[str]) -> tuple[list[Call], 
             json.dumps(arguments)
         except (ValueError, TypeError, RecursionError):
             return None
-        return [(match[1], arguments)], end
+        return [(name, arguments)], end
     return None

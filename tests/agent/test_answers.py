@@ -76,6 +76,13 @@ def test_a_picture_that_came_later_needs_a_look_of_its_own():
     assert not problems("There are 2.", [*before, HumanMessage("how many again?")], ["img_1"])
 
 
+def test_a_call_that_failed_is_no_look():
+    failed = talk("stars?", "There is no img_9 in this conversation.")
+    failed[-1].status = "error"
+    assert problems("Yes, there is a star.", failed, ["img_1"])[0].kind == "no_look"
+    assert not problems("I cannot find that picture.", failed, ["img_1"])
+
+
 def test_enumerations_are_no_babble():
     assert not babbles("reg_1 red, reg_2 red, reg_3 red")
     assert not babbles("1, 1, 1")
@@ -207,3 +214,8 @@ def test_what_could_not_be_done_is_said(tmp_path, scene):
     agent = Agent(controller=ScriptedController([find, "Here.", "Here you go."]), home=tmp_path, experts=Broken())
     reply = agent.chat().send("Stars?", images=[scene])
     assert reply.text == "I cannot do that: The detector ran out of memory. Run `saccade doctor`."
+
+
+def test_two_calls_in_markers_of_their_own_are_both_read():
+    text = '<function=calculate>{"expression": "1"}</function><function=crop_image>{"image": "reg_1"}</function>'
+    assert calls_in(text, TOOLS).calls == [("calculate", {"expression": "1"}), ("crop_image", {"image": "reg_1"})]

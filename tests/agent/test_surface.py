@@ -72,7 +72,7 @@ ENDS = [
     (["Which of them do you mean?"], "asked_back"),
     ([FIND, "I cannot find it in img_1."], "answered"),
     ([FORGET, "Shall I delete img_1 for good?"], "asked_back"),
-    ([call("find_objects", image="img_9"), "There is none."], "failed"),
+    ([call("find_objects", image="img_9"), "There is none.", "There is none."], "failed"),
     ([""], "failed"),
 ]
 
