@@ -70,8 +70,11 @@ def _message(message: Message) -> dict[str, Any]:
     return {"role": message.role, "content": message.content} | ({"tool_calls": calls} if calls else {})
 
 
-def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast) -> Row:
-    """Tokens of a conversation; learned are the assistant's, save for mistakes that are only there to be mended."""
+def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast, answer: float = ANSWER) -> Row:
+    """Tokens of a conversation; learned are the assistant's, save for mistakes that are only there to be mended.
+
+    `answer` is how much a token of an answer weighs beside one of a thought or call.
+    """
     encoded: Any = tokenizer.apply_chat_template(
         messages_for(trace), tokenize=True, return_dict=True, return_assistant_tokens_mask=True
     )
@@ -81,7 +84,7 @@ def encode(trace: Trace, tokenizer: PreTrainedTokenizerFast) -> Row:
     for flag in encoded["assistant_masks"]:
         if flag and not before:
             message = next(speaks)
-            weight = 0.0 if not message.learn else 1.0 if message.calls else ANSWER
+            weight = 0.0 if not message.learn else 1.0 if message.calls else answer
         weights.append(weight if flag else 0.0)
         before = flag
     return Row(list(encoded["input_ids"]), weights)

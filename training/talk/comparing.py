@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from .plans import TELLS, Plan, find, is_, n, nothing, with_anchor
+from .plans import TELLS, Plan, find, is_, look_for, n, nothing, told_which
 from .plans import Seen as Seen
 from .targets import Target, anchor_phrase
 
@@ -81,16 +81,16 @@ def grouped(image: str | list[str], target: Target, by: str, asked: str) -> Plan
 
 def is_facet(facet: str, image: str, target: Target, value: str) -> Plan:
     """Whether something has a value of a facet: "is the cube red"."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target, tell=[TELLS[facet]])]
-    if not seen.count:
-        return nothing(target, seen)
-    if seen.count > 1:
-        return f"{n('each', at + 1)}."
-    yes = seen.references[TELLS[facet]] == value
-    return f"{'Yes' if yes else 'No'}, {is_(facet, 'it', at + 1)[:-1]} ({n('regions', at + 1)})."
+
+    def told(target: Target, seen: Seen, at: int) -> str:
+        if not seen.count:
+            return nothing(target, seen)
+        if seen.count > 1:
+            return f"{n('each', at)}."
+        yes = seen.references[TELLS[facet]] == value
+        return f"{'Yes' if yes else 'No'}, {is_(facet, 'it', at)[:-1]} ({n('regions', at)})."
+
+    return look_for(image, target, told, tell=[TELLS[facet]])
 
 
 def all_are(image: str, target: Target, part: Target) -> Plan:
@@ -113,13 +113,6 @@ def two_relations(
     arguments = {"regions": seen.handles[:20], "relation": relation, "anchor": anchor_phrase(anchor)}
     (kept,) = yield [("select_regions", arguments)]
     return told(target, kept, 2)
-
-
-def told_which(target: Target, seen: Seen, at: int) -> str:
-    """Which they are."""
-    if not seen.count:
-        return nothing(target, seen)
-    return f"{'That is' if seen.count == 1 else 'These are'} {n('list', at)}."
 
 
 def distance(image: str, one: Target, two: Target) -> Plan:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from ...scenes.language.phrases import article
 from .targets import Target
 
 Call = tuple[str, dict[str, Any]]
@@ -47,20 +47,29 @@ def find(image: str | list[str], target: Target, **more: Any) -> Call:
     return "find_objects", {"image": image} | target.arguments | more
 
 
-def looked_up(image: str, target: Target) -> Generator[list[Call], list[Seen], tuple[Target, int] | str]:
-    """The target with its anchor found first, where that takes a look of its own, and how many observations it took.
+def look_for(
+    image: str | list[str], target: Target, go_on: Callable[[Target, Seen, int], str | Plan], **more: Any
+) -> Plan:
+    """Find a target, its anchor first where that takes a look of its own, and go on from there.
 
-    An answer where the anchor is not there.
+    Args:
+        image: where to look.
+        target: what for.
+        go_on: gives the answer, or a plan for the rest, from the target, what was seen, and how many looks it took.
+        more: arguments of the call besides those of the target.
     """
-    if target.before is None:
-        return target, 0
-    inner = target.before
-    more = {} if inner.ordered or inner.arguments.get("relation", "").startswith(("near", "far")) else {"at_most": 1}
-    (seen,) = yield [find(image, inner, **more)]
-    if not seen.handles:
-        return nothing(inner, seen)
-    arguments = target.arguments | {"anchor": seen.handles[0]}
-    return Target(target.one, target.many, arguments, anchors=target.anchors, ordered=target.ordered), 1
+    looks = 1
+    if target.before is not None and isinstance(image, str):
+        inner = target.before
+        single = inner.ordered or inner.arguments.get("relation", "").startswith(("near", "far"))
+        (seen,) = yield [find(image, inner, **({} if single else {"at_most": 1}))]
+        if not seen.handles:
+            return nothing(inner, seen)
+        target = replace(target, arguments=target.arguments | {"anchor": seen.handles[0]}, before=None)
+        looks = 2
+    (seen,) = yield [find(image, target, **more)]
+    said = go_on(target, seen, looks)
+    return said if isinstance(said, str) else (yield from said)
 
 
 def nothing(target: Target, seen: Seen) -> str:
@@ -78,11 +87,7 @@ def n(name: str, number: int) -> str:
 
 def count(image: str | list[str], target: Target) -> Plan:
     """How many there are."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target)]
-    return told_count(target, seen, at + 1)
+    return look_for(image, target, told_count)
 
 
 def told_count(target: Target, seen: Seen, at: int) -> str:
@@ -97,11 +102,8 @@ def told_count(target: Target, seen: Seen, at: int) -> str:
 
 def exist(image: str | list[str], target: Target) -> Plan:
     """Whether there is one."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return f"No, {target[0].lower() if target[:2] != 'I ' else target[0]}{target[1:]}"
-    (seen,) = yield [find(image, target)]
-    return told_exist(target, seen, at + 1)
+    answer = yield from look_for(image, target, told_exist)
+    return answer if answer.startswith(("Yes", "No")) else f"No, {answer}"
 
 
 def told_exist(target: Target, seen: Seen, at: int) -> str:
@@ -114,22 +116,19 @@ def told_exist(target: Target, seen: Seen, at: int) -> str:
 
 def which(image: str | list[str], target: Target) -> Plan:
     """Which things they are."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target)]
+    return look_for(image, target, told_which)
+
+
+def told_which(target: Target, seen: Seen, at: int) -> str:
+    """Which they are, or that there are none."""
     if not seen.count:
         return nothing(target, seen)
-    return f"{'That is' if seen.count == 1 else 'These are'} {n('list', at + 1)}."
+    return f"{'That is' if seen.count == 1 else 'These are'} {n('list', at)}."
 
 
 def query(facet: str, image: str, target: Target) -> Plan:
     """The colour, the material, the kind or the size of what is meant."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target, tell=[TELLS[facet]])]
-    return told_query(facet, target, seen, at + 1)
+    return look_for(image, target, partial(told_query, facet), tell=[TELLS[facet]])
 
 
 def told_query(facet: str, target: Target, seen: Seen, at: int) -> str:
@@ -151,11 +150,7 @@ def is_(facet: str, subject: str, at: int) -> str:
 
 def where(image: str, target: Target) -> Plan:
     """In which part of the picture it is."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target)]
-    return told_where(target, seen, at + 1)
+    return look_for(image, target, told_where)
 
 
 def told_where(target: Target, seen: Seen, at: int) -> str:
@@ -165,14 +160,6 @@ def told_where(target: Target, seen: Seen, at: int) -> str:
     if seen.count > 1:
         return f"{n('places', at)}."
     return f"The {target.one} is here: {n('place', at)}, in the box {n('box', at)} ({n('regions', at)})."
-
-
-def with_anchor(image: str | list[str], target: Target) -> Generator[list[Call], list[Seen], tuple[Any, int]]:
-    """The target and how many looks it took; or an answer and 0."""
-    if isinstance(image, list):
-        return target, 0
-    ready = yield from looked_up(image, target)
-    return (ready, 0) if isinstance(ready, str) else ready
 
 
 def made(handles: Sequence[str], at: int, how: str) -> Plan:
@@ -193,37 +180,35 @@ def made(handles: Sequence[str], at: int, how: str) -> Plan:
 
 def do(how: str, image: str, target: Target) -> Plan:
     """Find, then make."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target)]
-    if not seen.handles:
-        return nothing(target, seen)
-    return (yield from made(seen.handles, at + 1, how))
+
+    def go_on(target: Target, seen: Seen, at: int) -> str | Plan:
+        return made(seen.handles, at, how) if seen.handles else nothing(target, seen)
+
+    return look_for(image, target, go_on)
 
 
 def describe_thing(image: str, target: Target) -> Plan:
     """Find, then describe."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target)]
-    if not seen.handles:
-        return nothing(target, seen)
-    yield [("describe_image", {"image": seen.handles[0]})]
-    return f"{n('description', at + 2)}"
+
+    def go_on(target: Target, seen: Seen, at: int) -> Plan:
+        if not seen.handles:
+            return nothing(target, seen)
+        yield [("describe_image", {"image": seen.handles[0]})]
+        return n("description", at + 1)
+
+    return look_for(image, target, go_on)
 
 
 def read_thing(image: str, target: Target) -> Plan:
     """Find, then read what stands beside it."""
-    target, at = yield from with_anchor(image, target)
-    if isinstance(target, str):
-        return target
-    (seen,) = yield [find(image, target)]
-    if not seen.handles:
-        return nothing(target, seen)
-    (read,) = yield [("read_text", {"image": seen.handles[0]})]
-    return told_words(read, at + 2)
+
+    def go_on(target: Target, seen: Seen, at: int) -> Plan:
+        if not seen.handles:
+            return nothing(target, seen)
+        (read,) = yield [("read_text", {"image": seen.handles[0]})]
+        return told_words(read, at + 1)
+
+    return look_for(image, target, go_on)
 
 
 def told_words(read: Seen, at: int) -> str:
@@ -309,8 +294,3 @@ def _renumbered(answer: str, by: int) -> str:
         return n(name, number + by)
 
     return re.sub(r"\{([a-z_]+?)(\d*)\}", later, answer)
-
-
-def an(words: str) -> str:
-    """With its article."""
-    return article(words)

@@ -18,8 +18,7 @@ from ... import prompts
 from ...settings import ModelSpec
 from ...tools.weights import declared_by, load_state, resolve
 from ..common import Budget, Card, Run, batches, choose, draw_curve, warm_cosine, write_zoo
-from ..controller.recipe import Batch, Row, collate, loss_sum, messages_for, padded
-from ..controller.trace import Trace
+from ..controller.recipe import Batch, Row, collate, encode, loss_sum, padded
 from .conversations import draw_conversation
 from .lora import AdapterState, add_adapters
 
@@ -43,26 +42,9 @@ DECLARED = {
 }  # fmt: skip
 
 
-def encode(trace: Trace, tokenizer: Any) -> Row:
-    """Tokens of a conversation, and how much each is learned from."""
-    encoded: Any = tokenizer.apply_chat_template(
-        messages_for(trace), tokenize=True, return_dict=True, return_assistant_tokens_mask=True
-    )
-    speaks = iter([message for message in trace.messages if message.role == "assistant"])
-    weights: list[float] = []
-    before, weight = 0, 0.0
-    for flag in encoded["assistant_masks"]:
-        if flag and not before:
-            message = next(speaks)
-            weight = 0.0 if not message.learn else 1.0 if message.calls else ANSWER
-        weights.append(weight if flag else 0.0)
-        before = flag
-    return Row(list(encoded["input_ids"]), weights)
-
-
 def _draw(seed: int, tokenizer: Any) -> Row:
     while True:
-        row = encode(draw_conversation(FIRST_SEED + seed), tokenizer)
+        row = encode(draw_conversation(FIRST_SEED + seed), tokenizer, ANSWER)
         if len(row.tokens) <= LONGEST:
             return row
         seed += 2**40
@@ -176,7 +158,7 @@ def measure(model: Any, tokenizer: Any, cases: int, first: int = DEV_SEED) -> di
     answered: list[bool] = []
     for seed in range(first, first + cases):
         trace = draw_conversation(seed)
-        row = encode(trace, tokenizer)
+        row = encode(trace, tokenizer, ANSWER)
         if len(row.tokens) > LONGEST:
             continue
         batch = padded([row], tokenizer.pad_token_id)

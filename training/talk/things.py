@@ -234,7 +234,7 @@ def two_relations(state: State) -> Request:
     place = f"{rng.choice(RELATION_WORDS[one])} the {first.one} and {rng.choice(RELATION_WORDS[two])} the {second.one}"
     target = Target(f"{base.one} {place}", f"{base.many} {place}",
                     base.arguments | {"relation": one, "anchor": anchor_phrase(first)})  # fmt: skip
-    kind, told = rng.choice((("count", plans.told_count), ("exist", plans.told_exist), ("which", comparing.told_which)))
+    kind, told = rng.choice((("count", plans.told_count), ("exist", plans.told_exist), ("which", plans.told_which)))
     words = worded(state, kind, said(target, rng) | {"the picture": ""}, own=kind == "which")
     return Request("two_relations", ended(words, named), comparing.two_relations(image, target, two, second, told))
 

@@ -7,9 +7,9 @@ import re
 from functools import cache
 from pathlib import Path
 
+from ...scenes.language.phrases import article
 from ..controller.wording.families import FOLDER, families, fill, slots_of
 from ..controller.wording.mentions import ORDINALS, THE_PICTURE
-from . import plans
 from .state import State
 from .targets import Target, typed
 
@@ -42,7 +42,7 @@ def said(target: Target, rng: random.Random, number: str = "") -> dict[str, str]
     return {
         f"things{number}": many,
         f"thing{number}": one,
-        f"a thing{number}": plans.an(one),
+        f"a thing{number}": article(one),
         f"the thing{number}": the,
     }
 
