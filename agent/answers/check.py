@@ -14,6 +14,7 @@ from typing import NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from ...prompts.references import split_request
+from ...tools.shared.number_words import NUMBER_WORDS
 from ..messages import turn_start
 from ..status import OWN_AFFAIRS, asks, cannot
 
@@ -22,10 +23,7 @@ _BOX = re.compile(r"\(\s*-?\d+(?:\s*,\s*-?\d+){1,}\s*\)?")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w]|\.\d)")
 _QUOTED = re.compile(r"[\"“]([^\"“”]{2,})[\"”]")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_IN_WORDS = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
-    "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "twenty": 20,
-}  # fmt: skip
+_IN_WORDS = {word: value for word, value in NUMBER_WORDS.items() if value > 1}  # "one" and "no" say too little
 COLORS = frozenset(
     {"red", "orange", "yellow", "green", "blue", "purple", "violet", "pink", "brown", "black", "white", "grey", "gray",
      "turquoise", "teal", "magenta", "beige"}

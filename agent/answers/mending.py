@@ -33,6 +33,12 @@ def complaint(found: Sequence[Problem]) -> HumanMessage:
     return HumanMessage(content=f"{CHECK} {text}")
 
 
+def unchecked(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The messages without complaints and the answers that they are about, for one that does not listen to them."""
+    about = {at for at, one in enumerate(messages) if isinstance(one, HumanMessage) and one.text.startswith(CHECK)}
+    return [one for at, one in enumerate(messages) if at not in about and at + 1 not in about]
+
+
 def marked(answer: AIMessage, found: Sequence[Problem], messages: Sequence[BaseMessage]) -> AIMessage:
     """The answer as a person gets it when asking again did not mend it."""
     kind = found[0].kind

@@ -20,6 +20,7 @@ from ...scenes.language.phrases import parse_phrase
 from ...scenes.scene import Scene
 from ...tools.contracts import Tool
 from ...tools.shared.geometry import box_iou, box_text
+from ...tools.shared.number_words import NUMBER_WORDS
 from ..cases.agent import Truth
 from .cutouts import best_overlap
 
@@ -123,11 +124,6 @@ _AFFIRMED = re.compile(
     re.I,
 )
 
-NUMBERS = {
-    "no": 0, "none": 0, "nothing": 0, "zero": 0, "one": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5,
-    "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
-    "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20,
-}  # fmt: skip
 _POINTERS = frozenset({"the", "that", "this", "each", "every", "other", "another", "which", "first", "second", "last"})
 
 
@@ -145,8 +141,8 @@ def numbers_said(text: str) -> set[float]:
         found.add(0.0)
     words = re.findall(r"[a-z]+", bare.lower())
     for before, word in zip(["", *words], words, strict=False):
-        if word in NUMBERS and not (word == "one" and (before in _POINTERS or parse_phrase(before))):
-            found.add(float(NUMBERS[word]))
+        if word in NUMBER_WORDS and not (word == "one" and (before in _POINTERS or parse_phrase(before))):
+            found.add(float(NUMBER_WORDS[word]))
     return found
 
 

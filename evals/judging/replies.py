@@ -18,11 +18,11 @@ import numpy as np
 from ...memory.records import Box
 from ...scenes.language.phrases import attributes_of, parse_phrase, plural_of
 from ...tools.shared.geometry import box_iou
+from ...tools.shared.number_words import NUMBER_WORDS
 from .cutouts import best_overlap, places
 from .judges import (
     BOX_IOU,
     MASK_IOU,
-    NUMBERS,
     Shown,
     Told,
     Verdict,
@@ -193,7 +193,7 @@ def _groups(wanted: dict[str, int], heard: Heard, _: Scenes) -> str:
     text = heard.text.lower()
     for word, number in wanted.items():
         names = [word.lower(), plural_of(word.lower())]
-        digits = [str(number), *(name for name, value in NUMBERS.items() if value == number)]
+        digits = [str(number), *(name for name, value in NUMBER_WORDS.items() if value == number)]
         name, digit = "|".join(map(re.escape, names)), "|".join(map(re.escape, digits))
         near = rf"\b(?:{name})\b[^.;,\d]{{0,25}}?\b(?:{digit})\b|\b(?:{digit})\b[^.;,\d]{{0,25}}?\b(?:{name})\b"
         if number == 0 and not re.search(rf"\b(?:{name})\b", text):

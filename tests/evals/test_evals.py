@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import ToolMessage
 from PIL import Image
 
-from saccade.agent.answers.mending import CHECK
+from saccade.agent.answers.mending import unchecked
 from saccade.agent.controllers.scripted import Call, ScriptedController
 from saccade.agent.messages import turn_start
 from saccade.cli import main
@@ -36,7 +36,7 @@ def scripted(cases, turn_of):
     by_request = {case.requests[-1]: case for case in cases}
 
     def script(messages):
-        messages = [one for one in messages if not one.text.startswith(CHECK)]  # it does not listen
+        messages = unchecked(messages)
         turn = messages[turn_start(messages) :]
         told = [message.text for message in turn if isinstance(message, ToolMessage)]
         return turn_of(by_request[split_request(turn[0].text)[1]], told)

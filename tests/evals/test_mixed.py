@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from saccade.agent.answers.mending import CHECK
+from saccade.agent.answers.mending import unchecked
 from saccade.agent.controllers.scripted import ScriptedController
 from saccade.agent.messages import turn_start
 from saccade.errors import ExpertFailed
@@ -197,7 +197,7 @@ def perfect(cases):
     by_request = {case.request: case for case in cases}
 
     def script(messages):
-        messages = [one for one in messages if not one.text.startswith(CHECK)]  # it does not listen
+        messages = unchecked(messages)
         turn = messages[turn_start(messages) :]
         return gold_turn(by_request[split_request(turn[0].text)[1]].ask, messages)
 

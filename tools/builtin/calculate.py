@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ...errors import ToolRetry
 from ..contracts import Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ..shared.number_words import NUMBER_WORDS
 
 Number = int | float
 
@@ -21,10 +22,7 @@ CONSTANTS = ("0", "1", "2", "3", "10", "100")  # numbers that every sum may have
 FUNCTIONS = ("mean", "min", "max", "sqrt", "abs", "round")
 _TOKEN = re.compile(rf"\s+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?![a-zA-Z_0-9.])|{'|'.join(FUNCTIONS)}|\*\*|//|[-+*/%(),]")
 _NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
-_IN_WORDS = {
-    "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12,
-    "dozen": 12, "half": 0.5, "quarter": 4, "twenty": 20, "hundred": 100, "thousand": 1000,
-}  # fmt: skip
+_IN_WORDS = NUMBER_WORDS | {"dozen": 12, "half": 0.5, "quarter": 4, "hundred": 100, "thousand": 1000}
 _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

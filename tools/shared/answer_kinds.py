@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from .number_words import NUMBER_WORDS
+
 Kind = Literal["number", "yes or no", "word", "words read"]
 
 HINTS: dict[Kind, str] = {
@@ -25,9 +27,6 @@ _YES_NO = re.compile(
 _POLITE = re.compile(  # "could you name its colour" wants no yes
     r"^(?:and |so |then )?(?:can|could|will|would) you\b(?! (?:see|spot|find|detect|say (?:that|whether)))",
     re.IGNORECASE,
-)
-_COUNTED = frozenset(
-    ("no", "none", "nothing", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 )
 _YES = re.compile(r"^\W*(?:yes|no|true|false|maybe|yeah|nope)\b", re.IGNORECASE)
 
@@ -55,7 +54,7 @@ def fits(kind: Kind | None, answer: str, read: Sequence[str] | None = None) -> b
     """
     words = re.findall(r"[a-z]+|\d+", answer.lower())
     if kind == "number":
-        return any(word.isdigit() or word in _COUNTED for word in words)
+        return any(word.isdigit() or word in NUMBER_WORDS for word in words)
     if kind == "yes or no":
         return bool(_YES.search(answer))
     if kind in ("word", "words read"):
