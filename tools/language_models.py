@@ -23,28 +23,11 @@ def open_language_model(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
         UserError: the files are missing, or are no causal LM with a tokenizer and a chat template.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = resolve(spec)
-    base = (declared_by(spec) or {}).get("base")
-    source = folder if base is None else resolve(ModelSpec.parse(base))
-    quiet_transformers()
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=True)
-        tokenizer.model_max_length = int(1e9)  # conversations are shortened here, and need no warning
-        if dtype == "bfloat16" and not torch.cpu._is_avx512_bf16_supported():  # pyright: ignore[reportPrivateUsage]
-            dtype = "float32"  # without the instructions half precision is several times slower
-        kind = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}.get(dtype, "auto")
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=kind, local_files_only=True, use_safetensors=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(
-            f"The controller {spec} cannot be loaded from {str(source)!r}: {str(error).splitlines()[0]} "
-            "It must be a causal LM with its tokenizer, as `save_pretrained` writes them.",
-            kind="bad_weights",
-        ) from error
+    base = adapted_base(spec)
+    model, tokenizer = load_causal_lm(base or spec, dtype)
     if base is not None:
+        folder = resolve(spec)
         merge_adapter(model, folder)
         tokenizer.chat_template = (folder / "chat_template.jinja").read_text("utf-8")
     if not tokenizer.chat_template:
@@ -53,6 +36,41 @@ def open_language_model(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is to move to torchao, which is no part of torch yet
             model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    return model, tokenizer
+
+
+def adapted_base(spec: ModelSpec) -> ModelSpec | None:
+    """The model that an adapter was trained on, as its `config.json` names it; None of what is no adapter."""
+    base = declared_by(spec).get("base")
+    return None if base is None else ModelSpec.parse(base)
+
+
+def load_causal_lm(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
+    """A whole causal LM on the CPU, and its tokenizer; see `open_language_model`.
+
+    Raises:
+        UserError: the files are missing, or are no causal LM with a tokenizer.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = resolve(spec)
+    quiet_transformers()
+    if dtype == "bfloat16" and not torch.cpu._is_avx512_bf16_supported():  # pyright: ignore[reportPrivateUsage]
+        dtype = "float32"  # without the instructions half precision is several times slower
+    kind = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}.get(dtype, "auto")
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer.model_max_length = int(1e9)  # conversations are shortened elsewhere, and need no warning
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=kind, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(
+            f"The controller {spec} cannot be loaded from {str(folder)!r}: {str(error).splitlines()[0]} "
+            "It must be a causal LM with its tokenizer, as `save_pretrained` writes them.",
+            kind="bad_weights",
+        ) from error
     return model, tokenizer
 
 

@@ -16,7 +16,8 @@ from torch import nn
 
 from ... import prompts
 from ...settings import ModelSpec
-from ...tools.weights import declared_by, load_state, resolve
+from ...tools.language_models import adapted_base, load_causal_lm, open_language_model
+from ...tools.weights import load_state, resolve
 from ..common import Budget, Card, Run, batches, choose, draw_curve, warm_cosine, write_zoo
 from ..controller.recipe import Batch, Row, collate, encode, loss_sum, padded
 from .conversations import draw_conversation
@@ -55,23 +56,20 @@ def open_base(base: str, device: str) -> tuple[Any, Any]:
 
     bf16 where the hardware computes it, which is twice as fast. Of an adapter's folder (`zoo:controller`) it is the
     model that it was trained on, and training goes on from the adapter.
-    """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    Raises:
+        UserError: it is no causal LM, or is not on this machine.
+    """
     spec = ModelSpec.parse(base)
-    begun = declared_by(spec).get("base")
-    folder = resolve(ModelSpec.parse(begun or base))
-    fast = device == "cuda" or torch.cpu._is_avx512_bf16_supported()  # pyright: ignore[reportPrivateUsage]
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    begun = adapted_base(spec)
+    model, tokenizer = load_causal_lm(begun or spec, "bfloat16")
     tokenizer.chat_template = (prompts.FOLDER / TEMPLATE).read_text("utf-8")
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.bfloat16 if fast else torch.float32, local_files_only=True
-    )
-    network: Any = model
-    add_adapters(network, RANK, ALPHA)
+    if device != "cpu":
+        model = model.to(torch.bfloat16)
+    add_adapters(model, RANK, ALPHA)
     if begun is not None:
-        AdapterState(network).load_state_dict(load_state(resolve(spec)))
-    return network.to(device), tokenizer
+        AdapterState(model).load_state_dict(load_state(resolve(spec)))
+    return model.to(device), tokenizer
 
 
 def train(budget: str, out: Path, resume: bool, base: str = BASE) -> None:
@@ -133,7 +131,7 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: 
         steps=run.step, minutes=run.minutes, metrics=metrics,
         notes=["exact: every token of a turn's calls, and of its answer, greedily, given what went before"],
     )  # fmt: skip
-    named = declared_by(ModelSpec.parse(base)).get("base") or base
+    named = str(adapted_base(ModelSpec.parse(base)) or base)
     write_zoo(
         out,
         {"model_type": "saccade-adapter", "saccade": {"base": named} | DECLARED},
@@ -202,7 +200,5 @@ def _spans(weights: list[float]) -> list[tuple[int, int]]:
 
 def evaluate(folder: Path, cases: int) -> dict[str, Any]:
     """Measure a zoo folder on conversations that were not trained on; see `measure`."""
-    from ...tools.language_models import open_language_model
-
     model, tokenizer = open_language_model(ModelSpec.parse(f"file:{folder}"), "float32")
     return measure(model.eval(), tokenizer, cases)
