@@ -23,13 +23,13 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from ..errors import UserError
 from ..memory.records import ASKED
+from ..prompts.other_calls import calls_in
 from ..prompts.references import filled
 from ..tools.contracts import MARKS, Talk, Tool, ToolResult, without_marks
 from ..tools.pool import PoolEvent
 from ..tools.runner import ToolRunner
 from .answers.check import Problem, problems
 from .answers.mending import complaint, marked
-from .answers.other_forms import calls_in
 from .answers.references import references_of
 from .call_order import OrderedWorkspace
 from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted

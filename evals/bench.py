@@ -212,7 +212,7 @@ class Bench:
 def gold_turn(ask: Ask, messages: Sequence[Any]) -> Turn:
     """What the gold behaviour says next to a request, after these messages: calls, or the answer."""
     messages = unchecked(messages)  # what is gold does not listen to a check of it
-    told = [message.text for message in messages[turn_start(messages) :] if message.type == "tool"]
+    told = [str(message.text) for message in messages[turn_start(messages) :] if message.type == "tool"]
     plan = PLANS[ask.intent](ask)
     try:
         step = next(plan)

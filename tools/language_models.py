@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,11 @@ def open_language_model(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
 
     Args:
         spec: leads to a folder of `save_pretrained`, or to one with a LoRA adapter and a chat template of its own.
-        dtype: "float32", "bfloat16" (where this CPU computes it, else float32), "int8" (linear layers quantized as they
-            run) or "auto" (as it was saved).
+        dtype: "float32", "bfloat16" (where this CPU computes it, else float32) or "auto" (as it was saved).
 
     Raises:
         UserError: the files are missing, or are no causal LM with a tokenizer and a chat template.
     """
-    import torch
-
     base = adapted_base(spec)
     model, tokenizer = load_causal_lm(base or spec, dtype)
     if base is not None:
@@ -32,10 +28,6 @@ def open_language_model(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
         tokenizer.chat_template = (folder / "chat_template.jinja").read_text("utf-8")
     if not tokenizer.chat_template:
         raise UserError(f"The controller {spec} has no chat template: take an instruct model.", kind="bad_weights")
-    if dtype == "int8":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it is to move to torchao, which is no part of torch yet
-            model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
     return model, tokenizer
 
 
@@ -58,7 +50,7 @@ def load_causal_lm(spec: ModelSpec, dtype: str) -> tuple[Any, Any]:
     quiet_transformers()
     if dtype == "bfloat16" and not torch.cpu._is_avx512_bf16_supported():  # pyright: ignore[reportPrivateUsage]
         dtype = "float32"  # without the instructions half precision is several times slower
-    kind = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}.get(dtype, "auto")
+    kind = {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(dtype, "auto")
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         tokenizer.model_max_length = int(1e9)  # conversations are shortened elsewhere, and need no warning

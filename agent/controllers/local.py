@@ -23,10 +23,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr
 
 from ...prompts.calls import parse_assistant
+from ...prompts.other_calls import calls_in
 from ...prompts.references import filled, is_open
 from ...settings import ControllerSettings, ModelSpec
 from ...tools.weights import declared_by, resolve
-from ..answers.other_forms import calls_in
 from ..answers.references import WRITTEN, Referring, references_of
 from ..messages import call_ids
 from .loaded import Loaded

@@ -24,7 +24,7 @@ def with_tools(system: str, tools: Iterable[Mapping[str, Any]]) -> str:
 
 
 def tool_line(function: Mapping[str, Any]) -> str:
-    """A tool as `crop_image(image, background?: keep|transparent, margin?) - Make a new picture of a region.`"""
+    """A tool as `- crop_image(image, background?: keep|transparent, margin?): Make a new picture of a region.`"""
     parameters = function.get("parameters") or {}
     required = set(parameters.get("required", ()))
     named = parameters.get("$defs", {})

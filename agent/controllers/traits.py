@@ -21,7 +21,7 @@ class Traits(BaseModel):
 
     system_prompt: bool = True  # False: it was trained without one, and says what it learned from traces
     handles: bool = False  # it is given the conversation's handles with every request (constrained decoding)
-    dtype: Literal["float32", "bfloat16", "int8"] = "float32"  # on a CPU
+    dtype: Literal["float32", "bfloat16"] = "float32"  # on a CPU; the second only where it computes it
     context: int | None = Field(default=None, ge=100)  # tokens that it was taught on, where that is fewer than it takes
     max_text: int = Field(default=1600, ge=1)  # characters that a thought or an answer of it may have
     condenses: bool = True  # it understands older turns without their steps

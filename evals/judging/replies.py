@@ -37,6 +37,7 @@ CHECKS = frozenset(
     {"number", "yes", "value", "things", "place", "words", "groups", "about", "says", "never", "cutouts", "crops"}
     | {"status", "no_tool", "remembered"}
 )
+ROUNDED = 0.006  # how far off a rounded number may be, as a share: 33.3 for 33.333
 ABOUT = 0.1  # how far off a number may be that is only to be about right
 
 
@@ -98,11 +99,10 @@ def judge_reply(expect: Sequence[dict[str, Any]], heard: Heard, scenes: Scenes) 
 
 
 def _number(wanted: float, heard: Heard, _: Scenes) -> str:
-    said = numbers_said(heard.text.replace(",", ""))
     if HEDGED.search(heard.text):
         return "hedged"
-    if any(abs(one - wanted) <= 0.006 * max(1.0, abs(wanted)) and one != wanted for one in said):  # 33.3 for 33.333
-        said = {wanted if abs(one - wanted) <= 0.006 * max(1.0, abs(wanted)) else one for one in said}
+    near = ROUNDED * max(1.0, abs(wanted))
+    said = {wanted if abs(one - wanted) <= near else one for one in numbers_said(heard.text.replace(",", ""))}
     own = numbers_said(heard.said)
     if wanted not in said:
         return "another number" if said else "no number"

@@ -5,11 +5,11 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from saccade.agent.agent import Agent
 from saccade.agent.answers.check import babbles, problems
-from saccade.agent.answers.other_forms import calls_in
 from saccade.agent.answers.references import references_of
 from saccade.agent.controllers.scripted import ScriptedController, call
 from saccade.agent.events import TextDelta
 from saccade.errors import ExpertFailed
+from saccade.prompts.other_calls import calls_in
 from saccade.prompts.references import filled, is_open, request_text
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene

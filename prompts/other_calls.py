@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from ...prompts.calls import MAX_CALLS, Call, Parsed
+from .calls import MAX_CALLS, Call, Parsed
 
 _MARKERS = re.compile(
     r"```(?:json|python|tool_call|tool_code|xml)?|</?(?:tool_calls?|function(?:=[\w.-]+)?|call)>|<\|?(?:python_tag|tool_call\w*)\|?>|"
