@@ -36,14 +36,14 @@ from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted
 from .messages import call_ids, calls_of_turn, last_words, same_call, told_in, turn_start
 from .reply import Step
 from .shown_pictures import show_pictures
-from .status import ENDED
+from .status import ENDED, REFUSALS
 
 LIMIT_TEXT = "I stopped after {steps} steps without an answer. Ask for less at once, or raise `max_steps`."
 FULL_TEXT = (
     "I stopped after {steps} steps without an answer: what they found is more than the controller can take in. "
     "Ask for less at once, or use a controller with a longer context."
 )
-TOLD = 2  # times that a model is told that it repeats itself
+TOLD = 2  # times that a model is told the same before it is asked for its answer
 EMPTY_TEXT = "I have no answer to that."
 REPEAT_TEXT = (
     "This very call was already made {times} times in this turn, and its result will not change. "
@@ -239,10 +239,10 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
 
 
 def _goes_in_circles(messages: Sequence[BaseMessage]) -> bool:
-    """Whether the model was told twice in this turn that it repeats itself: then it is asked for the answer."""
+    """Whether it is time for the answer: the model was told that it repeats itself, or that none knows such pictures."""
     turn = messages[turn_start(messages) :]
     kinds = [(one.artifact or {}).get("kind") for one in turn if isinstance(one, ToolMessage)]
-    return kinds.count("repeated_call") >= TOLD
+    return kinds.count("repeated_call") >= TOLD or sum(kind in REFUSALS for kind in kinds) > TOLD
 
 
 def _filled(call: Any, messages: Sequence[BaseMessage], tools: Mapping[str, Tool[Any]]) -> Any:

@@ -57,11 +57,11 @@ def problems(
         handles: those that the conversation has.
         sees: whether the controller is shown the pictures: then it has looked, and what it saw stands nowhere.
     """
+    unsaid = _failed_unsaid(answer, messages)
+    if unsaid is not None:  # before all else: why it failed is what the person must hear
+        return [Problem("failure", unsaid)]
     if babbles(answer):
         return [Problem("babble", answer[:60])]
-    unsaid = _failed_unsaid(answer, messages)
-    if unsaid is not None:
-        return [Problem("failure", unsaid)]
     if not sees and not_looked(answer, messages):
         return [Problem("no_look", "")]
     told = "\n".join(

@@ -83,6 +83,14 @@ def test_a_call_that_failed_is_no_look():
     assert not problems("I cannot find that picture.", failed, ["img_1"])
 
 
+def test_why_it_failed_comes_before_all_else():
+    failed = talk("stars?", "No model here knows such pictures. Run `saccade models fetch gpu`.")
+    failed[-1].status, failed[-1].artifact = "error", {"kind": "unfamiliar_picture"}
+    for answer in ("Yes, there is a star.", "star star star star", "Here: 7."):
+        assert [one.kind for one in problems(answer, failed, ["img_1"])] == ["failure"]
+    assert not problems("I cannot look at it.", failed, ["img_1"])
+
+
 def test_enumerations_are_no_babble():
     assert not babbles("reg_1 red, reg_2 red, reg_3 red")
     assert not babbles("1, 1, 1")
