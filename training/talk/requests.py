@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import plans
 from .over_pictures import over_pictures, pictures_together
+from .qualities import alike, at_once, bare_not, both_of, but_not, how_many_pictures, than_else
 from .state import Request, State
 from .sums import arithmetic, remaining, share, sums, sums_over_pictures
 from .things import (
@@ -54,7 +55,8 @@ REQUESTS: tuple[tuple[Draw, float], ...] = (
     (count, 13), (exist, 10), (which, 9), (what_place, 9), (where, 5), *((draw, 4.5) for draw in queries),
     (ordered_query, 3), (stands, 5), (same, 3.5), (larger, 4.5), (versus, 6), (groups, 2.5), (distance, 1.2),
     (is_facet, 5), (how_many_are, 4), (see_then, 2),
-    (facet_short, 3),
+    (facet_short, 3), (at_once, 4), (bare_not, 5), (but_not, 2.5), (both_of, 2), (alike, 2.5), (than_else, 1.5),
+    (how_many_pictures, 1),
     (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 2.5), (remaining, 2),
     (arithmetic, 1.5), (sums, 3), (sums_over_pictures, 1), (over_pictures, 6), (pictures_together, 3), (describe, 3.5),
     (everything, 2),
@@ -71,4 +73,4 @@ def draw_request(state: State) -> Request:
     return state.rng.choices(draws, weights)[0](state)
 
 
-SIMPLE: tuple[Draw, ...] = (count, exist, which, where, *queries, count, exist)
+ONE_LOOK: tuple[Draw, ...] = (count, exist, which, where, *queries, count, exist, read, everything, describe, signs)
