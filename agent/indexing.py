@@ -1,6 +1,6 @@
-"""Folders into memory: whole pictures through `Memory.remember_files`, and the things in them as regions.
+"""Folders into memory: whole pictures through `Memory.remember_files`, the things in them as regions, their words.
 
-Four stages run beside each other: files are decoded, pictures embedded, things found and embedded, rows
+Four stages run beside each other: files are decoded, pictures embedded, things found and words read, rows
 written. Each batch is durable when it is told of; whatever stops the work, the same call goes on where it
 was stopped, because files that are known and looked through are skipped.
 """
@@ -14,19 +14,20 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExpertFailed, UserError
-from ..memory.indexed_regions import looked_through, ready_regions, region_items, to_look_through, write_regions
+from ..memory.indexed_regions import Stage, ready_regions, region_items, stage_done, stages_left, write_regions
 from ..memory.pictures.store import readable
 from ..memory.records import Lineage, RegionDraft
 from ..tools.contracts import declared
 from ..tools.embedder import view_of_image
 from ..tools.look import IN_DOMAIN
-from ..tools.requests import Detect, Likeness
+from ..tools.requests import Detect, Likeness, Read, Word
 from ..tools.shared.finding import EVERYTHING, asked_for_only, things_in
+from ..tools.shared.reading import lines_of
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -45,6 +46,7 @@ class Done:
     new: bool = False
     duplicates: int = 0  # pictures that were there before and are the same
     regions: int = 0
+    words: int = 0  # that were read in it
     error: str | None = None
 
 
@@ -100,11 +102,13 @@ class Indexing:
         runtime: gives the memory and the experts.
         owner: the user.
         regions: also find the things in the pictures.
+        words: also read the words in them.
     """
 
-    def __init__(self, runtime: Runtime, owner: str, *, regions: bool = True) -> None:
+    def __init__(self, runtime: Runtime, owner: str, *, regions: bool = True, words: bool = True) -> None:
         self._runtime, self._owner = runtime, owner
-        self._regions = regions
+        asked: dict[Stage, bool] = {"things": regions, "words": words and "reader" in runtime.profile.models}
+        self._stages: list[Stage] = [stage for stage, wanted in asked.items() if wanted]
         self._begun = time.perf_counter()
         self._done: list[Done] = []
         self._notice: str | None = None
@@ -114,7 +118,7 @@ class Indexing:
         """Take the files in; one `Done` each, as soon as all about it is durable. Ctrl-C ends it early and in order."""
         self._begun = time.perf_counter()
         try:
-            for one in self._with_regions(files) if self._regions else self._pictures(files):
+            for one in self._looked_through(files) if self._stages else self._pictures(files):
                 self._done.append(one)
                 yield one
         except KeyboardInterrupt:
@@ -130,6 +134,7 @@ class Indexing:
             "new": new,
             "known": sum(one.id is not None and not one.new for one in self._done),
             "regions": sum(one.regions for one in self._done),
+            "with_words": sum(one.words > 0 for one in self._done),
             "near_duplicates": sum(one.new and one.duplicates > 0 for one in self._done),
             "failed": [*bad, *failed],
             "seconds": round(seconds, 2),
@@ -140,10 +145,10 @@ class Indexing:
 
     def _pictures(self, files: Sequence[Path]) -> Iterator[Done]:
         for one in self._runtime.open_memory().remember_files(self._owner, files):
-            yield Done(one.path, one.id, one.new, len(one.duplicates), 0, one.error)
+            yield Done(one.path, one.id, one.new, len(one.duplicates), error=one.error)
 
-    def _with_regions(self, files: Sequence[Path]) -> Iterator[Done]:
-        """Whole pictures in this thread, the things in them in a second one, their rows in a third."""
+    def _looked_through(self, files: Sequence[Path]) -> Iterator[Done]:
+        """Whole pictures in this thread, what is in them in a second one, its rows in a third."""
         with ThreadPoolExecutor(1, "saccade-find") as finder, ThreadPoolExecutor(1, "saccade-write") as writer:
             under_way: deque[Future[Future[list[Done]]]] = deque()
             batch: list[Done] = []
@@ -154,7 +159,7 @@ class Indexing:
 
             try:
                 for one in self._pictures(files):
-                    if one.id is None or not (one.new or to_look_through(self._runtime.store, self._owner, _full(one))):
+                    if one.id is None or not (one.new or self._left(one)):
                         yield one
                         continue
                     batch.append(one)
@@ -171,14 +176,24 @@ class Indexing:
                 raise
 
     def _find(self, batch: Sequence[Done], writer: ThreadPoolExecutor) -> Future[list[Done]]:
-        """Find and embed the things of a batch, and hand them to the thread that writes."""
+        """Find and embed the things of a batch, read its words, and hand all to the thread that writes."""
         runtime, owner = self._runtime, self._owner
         drafts: dict[str, list[RegionDraft]] = {}
+        texts: dict[str, str] = {}
+        done: list[Stage] = []
+        left = {stage: [one.id for one in batch if one.id and stage in self._left(one)] for stage in self._stages}
         try:
-            drafts = self.detect(list(dict.fromkeys(one.id for one in batch if one.id is not None)))
-            looked = True
+            if "things" in left:
+                drafts = self.detect(list(dict.fromkeys(left["things"])))
+                done.append("things")
+            if "words" in left:
+                texts = self.read(list(dict.fromkeys(left["words"])))
+                done.append("words")
         except ExpertFailed as error:  # pictures are remembered all the same; the next run tries again
-            self._notice, looked = f"The things in the pictures were not looked for: {error.message}", False
+            what = (
+                "words in the pictures were not read" if "things" in done else "things in the pictures were not found"
+            )
+            self._notice = f"The {what}: {error.message}"
         memory = runtime.open_memory()
         items = region_items(
             runtime.store, owner, drafts, Lineage(tool="find_objects", arguments={"phrase": EVERYTHING})
@@ -187,17 +202,37 @@ class Indexing:
 
         def write() -> list[Done]:
             new = write_regions(memory.remembering, owner, ready)
-            if looked:
-                looked_through(runtime.store, owner, [_full(one) for one in batch])
+            for id, text in texts.items():
+                memory.note(owner, id, words=text)
+            for stage in done:
+                stage_done(runtime.store, owner, [_full(one) for one in batch], stage)
             count: dict[str, int] = {}
             for region in new:
                 picture = region.partition(".")[0]
                 count[picture] = count.get(picture, 0) + 1
             return [
-                Done(one.path, one.id, one.new, one.duplicates, count.pop(one.id or "", 0), one.error) for one in batch
+                replace(one, regions=count.pop(one.id or "", 0), words=len(texts.get(one.id or "", "").split()))
+                for one in batch
             ]
 
         return writer.submit(write)
+
+    def _left(self, one: Done) -> list[Stage]:
+        return stages_left(self._runtime.store, self._owner, _full(one), self._stages)
+
+    def read(self, pictures: Sequence[str]) -> dict[str, str]:
+        """The words in pictures, line by line, of those that have any and that the reader knows."""
+        runtime = self._runtime
+        views = {id: view_of_image(runtime.store.open(id, self._owner)) for id in pictures}
+        likeness = runtime.experts.ask("reader", [Likeness(view) for view in views.values()])
+        known = {id: view for (id, view), like in zip(views.items(), likeness, strict=True)
+                 if like is None or like >= IN_DOMAIN}  # fmt: skip
+        texts: dict[str, str] = {}
+        for id, view in known.items():  # one by one: a page takes a second, and the pool has others to serve
+            words: list[Word] = runtime.experts.ask("reader", [Read(view)])[0]
+            if words:
+                texts[id] = "\n".join(line.text for line in lines_of(words))
+        return texts
 
     def detect(self, pictures: Sequence[str]) -> dict[str, list[RegionDraft]]:
         """The things in pictures, each under the detector's own name; none in pictures that the models do not know."""

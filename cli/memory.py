@@ -64,9 +64,10 @@ def index(
     no_regions: Annotated[
         bool, typer.Option("--no-regions", help="Only whole pictures: do not look for the things in them.")
     ] = False,
+    no_words: Annotated[bool, typer.Option("--no-words", help="Do not read the words in the pictures.")] = False,
     profile: ProfileName = None,
 ) -> None:
-    """Remember pictures of folders, and the things in them. Files that are known are skipped.
+    """Remember pictures of folders, the things in them and their words. Files that are known are skipped.
 
     Ctrl-C loses nothing: the same command goes on where it was stopped. Bad files are listed at the end.
 
@@ -79,7 +80,7 @@ def index(
 
     with _opened(profile, user) as (agent, owner):
         files, bad = find_files(paths, agent.settings.home)
-        indexing = Indexing(agent.runtime, owner, regions=not no_regions)
+        indexing = Indexing(agent.runtime, owner, regions=not no_regions, words=not no_words)
         with Progress(len(files), quiet=as_json) as progress:
             for done in indexing.run(files):
                 progress.advance(done)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Literal
 
 from PIL import Image
 
@@ -71,22 +72,28 @@ def ready_regions(
 
 
 def write_regions(remembering: Remembering, owner: str, ready: Sequence[tuple[Ready, Image.Image]]) -> list[str]:
-    """Write them durably, in one transaction; their ids."""
+    """Write regions durably, in one transaction; their ids."""
     done = remembering.write(owner, [one for one, _ in ready])
     remembering.thumbnails([one.item for one, _ in ready], [image for _, image in ready])
     return done
 
 
-def looked_through(store: PictureStore, owner: str, paths: Sequence[str]) -> None:
-    """Note that the things in files have been looked for, so that it is not done again."""
+# What is done to a file that was taken in, and the column that says that it is done.
+Stage = Literal["things", "words"]
+_COLUMNS: dict[Stage, str] = {"things": "looked", "words": "words_read"}
+
+
+def stage_done(store: PictureStore, owner: str, paths: Sequence[str], stage: Stage) -> None:
+    """Note that the things in files were looked for, or their words read, so that it is not done again."""
     with store.ledger.write() as db:
-        db.executemany("UPDATE files SET looked = 1 WHERE owner = ? AND path = ?", [(owner, path) for path in paths])
+        sql = f"UPDATE files SET {_COLUMNS[stage]} = 1 WHERE owner = ? AND path = ?"
+        db.executemany(sql, [(owner, path) for path in paths])
 
 
-def to_look_through(store: PictureStore, owner: str, path: str) -> bool:
-    """Whether the things in a file that was taken in have not been looked for."""
-    rows = store.ledger.read("SELECT looked FROM files WHERE owner = ? AND path = ?", (owner, path))
-    return not (rows and rows[0]["looked"])
+def stages_left(store: PictureStore, owner: str, path: str, stages: Sequence[Stage]) -> list[Stage]:
+    """Those of the stages that a file that was taken in has not been through."""
+    rows = store.ledger.read("SELECT * FROM files WHERE owner = ? AND path = ?", (owner, path))
+    return [stage for stage in stages if not (rows and rows[0][_COLUMNS[stage]])]
 
 
 def _boxes(store: PictureStore, owner: str, picture: str) -> list[Box]:

@@ -8,6 +8,7 @@ fits the first is meant.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -216,10 +217,12 @@ class Run:
         return value
 
     def ordered(self, members: Sequence[int], towards: str) -> list[int]:
-        """Things sorted from one side, or by size."""
+        """Things sorted from one side, from the middle of the picture, or by size."""
         if towards in _AXES:
             axis, sign = _AXES[towards]
             return sorted(members, key=lambda i: (self.world.frame(i), sign * self.world.centre(i)[axis]))
+        if towards == "middle":
+            return sorted(members, key=lambda i: (self.world.frame(i), math.dist(self.world.centre(i), (0.5, 0.5))))
         return sorted(members, key=self.world.length, reverse=towards == "largest")
 
     def ordinal(self, source: SetNode, rank: int, towards: str) -> int:

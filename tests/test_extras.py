@@ -47,7 +47,7 @@ def install_tesseract(folder):
 
 
 def read_a_document(folder):
-    from saccade.tools.experts.reader import Tesseract
+    from saccade.tools.experts.reader.tesseract import Tesseract
 
     install_tesseract(folder)
     Tesseract("eng")

@@ -164,7 +164,7 @@ def test_each_lock_adds_to_the_default_and_none_says_a_thing_twice():
 
 # What a model needs said it declares itself; where a scheme is asked for, it is to find files or programs.
 ASKS = re.compile(r"spec\.scheme (?:==|!=|in)|_llm_type\"|isinstance\([^)]*(?:LocalChatModel|ExpertPool|TrueExperts)")
-MAY_ASK = {"tools/weights.py", "tools/experts/reader.py", "tools/experts/llava/model.py", "agent/doctor.py",
+MAY_ASK = {"tools/weights.py", "tools/experts/reader/expert.py", "tools/experts/llava/model.py", "agent/doctor.py",
            "agent/controllers/load.py"}  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 A tool of ours is one file in `builtin/` that holds a `Tool` class. Experts are heavy (torch, transformers), so each
 public module or package in `experts/` serves the role that it is named after and is imported at its first use
-(`experts/reader.py`, `experts/clip/expert.py`).
+(`experts/captioner.py`, `experts/clip/expert.py`).
 
 Another package brings a tool or an expert by an entry point, without a line changed here:
 

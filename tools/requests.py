@@ -133,8 +133,19 @@ class Read:
 
 @dataclass(frozen=True)
 class Word:
-    """A word as it was read. `box`: xyxy in pixels of the whole picture. `score`: 0..1."""
+    """A word as it was read.
+
+    Attributes:
+        text: the word.
+        box: xyxy in pixels of the whole picture.
+        score: how sure it is, 0..1.
+        line: words of one line have one number; where a gap is wide, as before a value or a column, a line ends. None:
+            the reader tells no lines.
+        block: lines that stand together have one number.
+    """
 
     text: str
     box: Box
     score: float
+    line: int | None = None
+    block: int | None = None

@@ -235,4 +235,7 @@ MIGRATIONS = (
     """
     CREATE INDEX tags_by_tag ON tags(tag, memory);
     """,
+    """
+    ALTER TABLE files ADD COLUMN words_read INTEGER NOT NULL DEFAULT 0;   -- 1: the words in it have been read
+    """,
 )

@@ -103,7 +103,7 @@ def test_a_wrong_tool_is_refused_with_its_name_and_its_package(tmp_path, monkeyp
     ("entry_points", "words"),
     [
         ("[saccade.experts]\ndepth.mine = json:dumps", "expert 'depth.mine'.*no whole class of saccade.Expert"),
-        ("[saccade.experts]\ndepth.mine = saccade.tools.experts.reader:Reader", "serves the role 'reader'"),
+        ("[saccade.experts]\ndepth.mine = saccade.tools.experts.reader.expert:Reader", "serves the role 'reader'"),
     ],
 )
 def test_a_wrong_expert_is_refused_with_its_name_and_its_package(tmp_path, monkeypatch, entry_points, words):

@@ -160,7 +160,7 @@ def test_a_tool_with_the_name_of_another_is_refused():
 def test_an_unknown_role_is_answered_with_the_nearest_and_a_scheme_with_those_that_serve():
     with pytest.raises(UserError, match="Did you mean 'detector'"):
         expert_class("detecter")
-    with pytest.raises(UserError, match=r"not named with 'zoo'\. Valid: roles, tesseract"):
+    with pytest.raises(UserError, match=r"not named with 'zoo'\. Valid: rapidocr, roles, tesseract"):
         expert_class("reader", "zoo")
 
 

@@ -17,7 +17,8 @@ from saccade.scenes.scene import SIZES, Scene, Thing
 from saccade.settings import ModelSpec
 from saccade.testing.experts import TrueExperts
 from saccade.tools.contracts import View
-from saccade.tools.experts.reader import Reader, Signs
+from saccade.tools.experts.reader.expert import Reader
+from saccade.tools.experts.reader.signs import Signs
 from saccade.tools.registry import all_tools
 from saccade.tools.requests import Answer, Describe, Likeness, Read, Said, Word
 from saccade.tools.runner import ToolRunner
@@ -209,7 +210,7 @@ def test_words_become_regions_that_are_labelled_with_them(desk):
     first, second = seen.recorded.regions
     assert (first.label, second.label) == ("KITE", "BOX")
     assert first.box == pytest.approx(RENDERED[0].sign_boxes[0], abs=0.1)
-    assert seen.text.startswith('2 words in img_1: reg_1 "KITE", ')
+    assert seen.text.startswith('2 lines in img_1: reg_1 "KITE", ')
     assert '; reg_2 "BOX", ' in seen.text
     assert seen.text.endswith(", 0.99")
 
@@ -217,7 +218,7 @@ def test_words_become_regions_that_are_labelled_with_them(desk):
 def test_no_words_and_one_word(desk):
     assert desk("read_text", image="img_2").text == "No words found in img_2."
     desk("read_text", image="img_1")
-    assert desk("read_text", image="reg_1").text.startswith('1 word in reg_1: reg_3 "KITE", ')
+    assert desk("read_text", image="reg_1").text.startswith('1 line in reg_1: reg_3 "KITE", ')
 
 
 def test_hundreds_of_words_do_not_flood_the_observation():

@@ -27,6 +27,7 @@ class Row:
     image: str
     size: tuple[int, int]
     values: dict[str, str]
+    known: dict[str, str]
 
 
 def choice_result(outcome: Outcome, phrase: str, choice: Choice, looked: Sequence[str]) -> ToolResult:
@@ -58,7 +59,7 @@ def choice_result(outcome: Outcome, phrase: str, choice: Choice, looked: Sequenc
 def _kept(one: Chosen) -> dict[str, Any]:
     picture = one.look.picture
     return {"handle": one.handle, "label": one.label, "box": list(one.box), "score": one.score,
-            "image": picture.handle, "size": list(picture.size), "values": one.values}  # fmt: skip
+            "image": picture.handle, "size": list(picture.size), "values": one.values, "known": one.known}  # fmt: skip
 
 
 def rows_of(facts: dict[str, Any], regions: Sequence[Region]) -> tuple[list[Row], list[Row]]:
@@ -69,7 +70,8 @@ def rows_of(facts: dict[str, Any], regions: Sequence[Region]) -> tuple[list[Row]
         region = None if one["handle"] else next(new)
         box = tuple(one["box"]) if region is None else region.box
         handle = one["handle"] if region is None else str(region.handle)
-        return Row(handle, one["label"], box, one["score"], one["image"], tuple(one["size"]), one["values"])
+        return Row(handle, one["label"], box, one["score"], one["image"], tuple(one["size"]), one["values"],
+                   one.get("known", {}))  # fmt: skip
 
     return [row(one) for one in facts["chosen"]], [row(one) for one in facts["anchors"]]
 
@@ -126,8 +128,8 @@ def choice_references(facts: dict[str, Any], regions: Sequence[Region]) -> dict[
         "list": "; ".join(f"{row.label} ({row.handle})" for row in rows),
         "places": "; ".join(f"{row.label}: {position(row.box, row.size)} ({row.handle})" for row in rows),
     }
-    for facet in rows[0].values:
-        refs[facet] = _joined(list(dict.fromkeys(row.values.get(facet, "") for row in rows)))
+    for facet in rows[0].known | rows[0].values:
+        refs[facet] = _joined(list(dict.fromkeys((row.known | row.values).get(facet, "") for row in rows)))
     if len(rows) > 1 and any(row.values for row in rows):
         refs["each"] = "; ".join(f"{row.label} ({row.handle}): {', '.join(row.values.values())}" for row in rows)
     counts = _groups(facts, rows)

@@ -8,7 +8,7 @@ here is guessed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -31,8 +31,10 @@ Relation = Literal[
 Told = Literal["color", "material", "kind", "size", "distance"]
 Grouped = Literal["color", "material", "kind", "size", "phrase", "picture"]
 
+FACETS = ("color", "material", "kind", "size")
+MOST_KNOWN = 6  # things of which all facets are looked up, so that an answer can say what nobody asked to be told
 _SIDES = {"left of": "left", "right of": "right"}
-_TOWARDS = {"leftmost": "left", "rightmost": "right", "topmost": "top", "bottommost": "bottom"}
+_TOWARDS = {"leftmost": "left", "rightmost": "right", "topmost": "top", "bottommost": "bottom", "central": "middle"}
 
 
 class Choice(ToolArguments):
@@ -80,6 +82,7 @@ class Chosen:
     score: float
     values: dict[str, str]  # facet -> value, of those that were to be told or counted by
     handle: str | None = None
+    known: dict[str, str] = field(default_factory=dict)  # every facet, where few things were kept
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,9 @@ def choose(
     ends = [end for end in choice.ends if not end.startswith("reg_")] or [EVERYTHING]
     anchors = [_chosen(one.world, at, ends, []) for one in pictures for at in one.anchors]
     words = [phrase, *(clean(other) for other in choice.alternatives)]
-    chosen = [_chosen(world, member, words, facets) for world, member in kept[: choice.at_most]]
+    kept = kept[: choice.at_most]
+    every = FACETS if len(kept) <= MOST_KNOWN else ()
+    chosen = [_chosen(world, member, words, facets, every) for world, member in kept]
     if "distance" in choice.tell:
         chosen = [_away(one, anchors) for one in chosen]
     return Outcome(chosen, total, anchors, missing)
@@ -240,13 +245,16 @@ def _sorted(kept: list[tuple[FoundWorld, int]], choice: Choice, phrase: str) -> 
     return ordered
 
 
-def _chosen(world: FoundWorld, member: int, words: Sequence[str], facets: Sequence[Any]) -> Chosen:
+def _chosen(
+    world: FoundWorld, member: int, words: Sequence[str], facets: Sequence[Any], every: Sequence[str] = ()
+) -> Chosen:
     thing = world.things[member]
     best = max(words, key=lambda word: world.likely(word)[member])
     values = {facet: _value(world, member, facet, best) for facet in facets}
     plain = best.lower() in ANYTHING or thing.handle is not None
     label, score = (thing.kind, thing.score) if plain else (best, world.likely(best)[member])
-    return Chosen(world.look, thing.box, label, round(score, 4), values, thing.handle)
+    known = {facet: _value(world, member, facet, best) for facet in every}
+    return Chosen(world.look, thing.box, label, round(score, 4), values, thing.handle, known)
 
 
 def _value(world: FoundWorld, member: int, facet: str, best: str) -> str:

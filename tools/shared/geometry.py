@@ -10,7 +10,7 @@ import numpy as np
 from ...memory.records import Box
 
 Size = Literal["any", "small", "large"]
-Order = Literal["score", "largest", "smallest", "leftmost", "rightmost", "topmost", "bottommost"]
+Order = Literal["score", "largest", "smallest", "leftmost", "rightmost", "topmost", "bottommost", "central"]
 
 SMALL_BELOW = 0.157  # where small ends, as a share of the picture's side, for detectors that do not declare it
 

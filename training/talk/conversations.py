@@ -22,11 +22,14 @@ from .plans import Seen
 from .requests import draw_request
 from .state import Last, Request, State
 from .targets import RANKS, SHORT_RANKS
-from .wording import lines
+from .wording import lines, texted
 
 _SHORT = re.compile(rf"\b({'|'.join(SHORT_RANKS)})\b")  # an answer has no digits of its own
 TURNS = (38, 30, 18, 9, 5)  # how often a conversation has 1 to 5 requests
 CHATTER = 0.1  # of the requests
+# A call that does not ask to be told what the answer needs: nothing is learned from it, but how to answer all the same.
+FORGETS = 0.15
+FORGETTING = frozenset({"query", "color", "material", "shape", "size", "facet_short", "is_facet"})
 _EMOJI = ("🙂", "😀", "🙏", "👍", "🤔", "😅", "👀", "❤️", "🎉", "😊", "🔍", "🟥", "⭐", "🤷")
 _RAMBLE_BEFORE = lines("ramble_before")
 _RAMBLE_AFTER = lines("ramble_after")
@@ -87,8 +90,9 @@ class Conversation:
         try:
             calls = next(plan)
             while True:
-                calls = [(name, self._ordered(name, arguments)) for name, arguments in calls]
-                self.trace.messages.append(Message("assistant", "", calls))
+                forgets = request.kind in FORGETTING and self.rng.random() < FORGETS
+                calls = [(name, self._ordered(name, arguments, forgets)) for name, arguments in calls]
+                self.trace.messages.append(Message("assistant", "", calls, learn=not forgets))
                 self.trace.turns[-1].calls.append(calls)
                 seen: list[Seen] = []
                 for name, arguments in calls:
@@ -110,9 +114,10 @@ class Conversation:
         cited = list(dict.fromkeys(re.findall(r"reg_\d+", said)))
         return answer, cited if seen_so_far else None
 
-    def _ordered(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _ordered(self, name: str, arguments: dict[str, Any], forgets: bool) -> dict[str, Any]:
         """Arguments in the order of the tool's schema, in which they are written under a grammar."""
-        return {one: arguments[one] for one in self.runner.tools[name].Arguments.model_fields if one in arguments}
+        fields = [one for one in self.runner.tools[name].Arguments.model_fields if one != "tell" or not forgets]
+        return {one: arguments[one] for one in fields if one in arguments}
 
     def _noisy(self, words: str) -> str:
         """A request as people type it."""
@@ -123,6 +128,8 @@ class Conversation:
             text = text.upper()
         elif draw < 0.1:
             text = re.sub(r"[.,?!']", "", text).lower()
+        elif draw < 0.14:
+            text = texted(text, rng)
         if rng.random() < 0.05:
             text = f"{text} {rng.choice(_EMOJI)}"
         if rng.random() < 0.05:

@@ -170,7 +170,7 @@ def made(handles: Sequence[str], at: int, how: str) -> Plan:
         at += 1
     if how == "outline":
         return f"I outlined {n('count', at)}: {n('regions', at)}."
-    more = {"background": "transparent"} if how == "cut" else {}
+    more = {"background": "transparent" if how == "cut" else "keep"}
     for start in range(0, len(some), 3):
         yield [("crop_image", {"image": handle} | more) for handle in some[start : start + 3]]
     pictures = ", ".join(n("picture", at + 1 + number) for number in range(len(some)))

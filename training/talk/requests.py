@@ -35,6 +35,7 @@ from .things import (
     which,
 )
 from .wholes import (
+    any_words,
     backdrop,
     describe,
     everything,
@@ -57,13 +58,14 @@ REQUESTS: tuple[tuple[Draw, float], ...] = (
     (is_facet, 5), (how_many_are, 4), (see_then, 2),
     (facet_short, 3), (at_once, 4), (bare_not, 5), (but_not, 2.5), (both_of, 2), (alike, 2.5), (than_else, 1.5),
     (how_many_pictures, 1),
-    (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 2.5), (remaining, 2),
-    (arithmetic, 1.5), (sums, 3), (sums_over_pictures, 1), (over_pictures, 6), (pictures_together, 3), (describe, 3.5),
+    (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 5), (remaining, 3.5),
+    (arithmetic, 1.2),
+    (sums, 3.5), (sums_over_pictures, 2), (over_pictures, 6), (pictures_together, 3), (describe, 3.5),
     (everything, 2),
-    (read, 2.5), (sign, 2.5), (signs, 0.8), (of_kind("read_thing", plans.read_thing, one=True), 1.5),  # pyright: ignore
+    (read, 2.5), (sign, 2.5), (signs, 1.5), (any_words, 1.5), (of_kind("read_thing", plans.read_thing, one=True), 1.5),  # pyright: ignore
     (of_kind("describe_thing", plans.describe_thing, one=True), 1), (backdrop, 1), (labels, 1), (inspect, 1.2),  # pyright: ignore
     (open_question, 3), (search, 2.5), (search_like, 1.5), (remember, 2), (forget, 1.5), (do_all, 2.5),
-    *((draw, 2.5) for draw in doing),
+    *((draw, 3.5) for draw in doing),
 )  # fmt: skip
 
 

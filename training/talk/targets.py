@@ -36,6 +36,7 @@ ORDER_WORDS: dict[str, tuple[str, ...]] = {
     "largest": ("largest", "biggest", "largest"), "smallest": ("smallest", "tiniest", "littlest"),
     "leftmost": ("leftmost", "left-most"), "rightmost": ("rightmost", "right-most"),
     "topmost": ("topmost", "highest", "uppermost"), "bottommost": ("lowest", "bottommost", "lowermost"),
+    "central": ("middle", "most central", "central"),
 }  # fmt: skip
 FROM = {"leftmost": "left", "rightmost": "right", "topmost": "top", "bottommost": "bottom"}
 RANKS = ("first", "second", "third", "fourth", "fifth")
@@ -271,6 +272,12 @@ def ordered(rng: random.Random, sheet: SyntheticPicture | None) -> Target:
     if "size" in base.arguments:
         base = plain({name: value for name, value in (base.facets or {}).items() if name != "size"}, rng)
     order = rng.choice(tuple(ORDER_WORDS))
+    if order == "central":
+        middle = rng.choice(("in the middle", "in the centre", "in the center", "in the middle of the picture",
+                             "right in the middle", "nearest to the centre"))  # fmt: skip
+        word = rng.choice(ORDER_WORDS[order])
+        one = f"{word} {base.one}" if rng.random() < 0.35 else f"{base.one} {middle}"
+        return Target(one, one, base.arguments | {"order": order, "at_most": 1}, ordered=True)
     if rng.random() < 0.45:
         rank = rng.choice((2, 2, 2, 3, 3, 4, 1))
         name = (RANKS if rng.random() < 0.75 else SHORT_RANKS)[rank - 1]

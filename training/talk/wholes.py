@@ -103,6 +103,17 @@ def _says(word: str, image: str) -> Plan:
     return "Yes, I read {words}." if there else "No, I read {words}."
 
 
+def any_words(state: State) -> Request:
+    """Whether anything is written there."""
+    image, named = a_picture(state)
+    return Request("any_words", ended(state.rng.choice(lines("any_words")), named), _any_words(image))
+
+
+def _any_words(image: str) -> Plan:
+    (read,) = yield [("read_text", {"image": image})]
+    return "Yes, I read {words}." if read.count else "No, I can read no words there."
+
+
 def backdrop(state: State) -> Request:
     """What is behind the things."""
     image, named = a_picture(state)

@@ -81,6 +81,25 @@ def ended(words: str, named: str) -> str:
     return f"{bare}{named}{words[len(bare) :]}"
 
 
+_TEXTED = {"the": "da", "you": "u", "are": "r", "what": "wat", "please": "plz", "where": "wheres", "is": "iz",
+           "picture": "pic", "this": "dis", "that": "dat", "there": "ther", "and": "n", "with": "w", "for": "4",
+           "to": "2", "see": "c", "how": "hw", "many": "mny", "thing": "thng", "things": "thngs"}  # fmt: skip
+
+
+def texted(words: str, rng: random.Random) -> str:
+    """Words as some type on a telephone: "hw mny grn thngs r there"."""
+    how = rng.random()
+    parts: list[str] = []
+    for word in words.split(" "):
+        bare = word.strip(".,?!")
+        if how < 0.6 and bare.lower() in _TEXTED and rng.random() < 0.6:
+            word = word.replace(bare, _TEXTED[bare.lower()])
+        elif how > 0.4 and len(bare) > 3 and bare.isalpha() and rng.random() < 0.4:
+            word = word[0] + re.sub("[aeiou]", "", word[1:])
+        parts.append(word)
+    return re.sub(r"[.,?!']", "", " ".join(parts)).lower()
+
+
 @cache
 def lines(name: str) -> tuple[str, ...]:
     """The lines of a file of phrasings of ours."""

@@ -11,7 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 from saccade.errors import UserError
 from saccade.settings import ModelSpec
 from saccade.tools.contracts import View
-from saccade.tools.experts.reader import Reader, Tesseract, reading_order, word_in
+from saccade.tools.experts.reader.expert import Reader
+from saccade.tools.experts.reader.lines import reading_order
+from saccade.tools.experts.reader.signs import word_in
+from saccade.tools.experts.reader.tesseract import Tesseract
 from saccade.tools.requests import Likeness, Read, Word
 
 TABLE = """level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext

@@ -1,0 +1,123 @@
+"""What stands in the words that a reader read: lines, a line that says something, and the value beside or below it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+
+from ...memory.records import Box
+from ..requests import Word
+
+ALIKE = 0.84  # how alike words must be that are taken for the same, misread or mistyped
+SAME_ROW = 0.4  # lines of which the lower one overlaps the other's height by more stand in one row
+BELOW = 2.5  # line heights down to which something stands below a line
+
+
+@dataclass(frozen=True)
+class Line:
+    """Words without a wide gap between them. `box`: xyxy px of the whole picture; `score`: 0..1, of its words."""
+
+    text: str
+    box: Box
+    score: float
+    block: int | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that says what was looked for, the rest of it, and what stands to its right and below.
+
+    `value` is what one would give as the answer: the rest of the line where it holds a figure, else the line to the
+    right, else the one below.
+    """
+
+    line: Line
+    rest: str
+    right: Line | None
+    below: Line | None
+
+    @property
+    def value(self) -> Line | str | None:
+        """The value of a label: text of the line itself, or another line."""
+        if re.search(r"\d", self.rest):
+            return self.rest
+        return self.right or self.below or self.rest or None
+
+
+def lines_of(words: Sequence[Word]) -> list[Line]:
+    """Words in reading order as lines; those of readers that tell no lines stand alone."""
+    lines: list[Line] = []
+    numbers = [-1 - at if word.line is None else word.line for at, word in enumerate(words)]
+    for _, group in groupby(zip(numbers, words, strict=True), key=lambda one: one[0]):
+        some = [word for _, word in group]
+        x0, y0, x1, y1 = zip(*(word.box for word in some), strict=True)
+        score = sum(word.score * len(word.text) for word in some) / max(1, sum(len(word.text) for word in some))
+        box = (min(x0), min(y0), max(x1), max(y1))
+        lines.append(Line(" ".join(word.text for word in some), box, score, some[0].block))
+    return lines
+
+
+def saying(lines: Sequence[Line], phrase: str) -> list[Said]:
+    """The lines that say a phrase, whatever its case, accents and punctuation; misread letters are forgiven.
+
+    Those that say it to the letter come first, and of these the ones that say little else.
+    """
+    wanted = tokens(phrase)
+    if not wanted:
+        return []
+    found: list[tuple[float, int, Said]] = []
+    for at, line in enumerate(lines):
+        words = line.text.split()
+        bare = [" ".join(tokens(word)) for word in words]
+        fits, end = _fit(bare, wanted)
+        if fits >= ALIKE:
+            rest = " ".join(words[end:]).strip(" :=-.\u2013")
+            found.append((-round(fits, 2), at, Said(line, rest, _right_of(line, lines), _below(line, lines))))
+    found.sort(key=lambda one: (one[0], len(one[2].line.text) - len(one[2].rest), one[1]))
+    return [said for _, _, said in found]
+
+
+def tokens(text: str) -> list[str]:
+    """Words of a text as they are compared: letters and digits, without accents and in lower case."""
+    plain = "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
+    return re.findall(r"[^\W_]+", plain)
+
+
+def _fit(words: Sequence[str], wanted: Sequence[str]) -> tuple[float, int]:
+    """How well a run of words fits those wanted, 0..1, and where the best run ends."""
+    best, end = 0.0, 0
+    phrase = " ".join(wanted)
+    for start in range(len(words)):
+        for stop in range(start + 1, min(len(words), start + len(wanted) + 1) + 1):
+            run = " ".join(word for word in words[start:stop] if word)
+            fits = 1.0 if run == phrase else SequenceMatcher(None, run, phrase, autojunk=False).ratio() - 0.001
+            if fits > best:
+                best, end = fits, stop
+    return best, end
+
+
+def _right_of(line: Line, lines: Sequence[Line]) -> Line | None:
+    """The next line in the same row."""
+    height = line.box[3] - line.box[1]
+    beside = [
+        other for other in lines
+        if other is not line and other.box[0] >= line.box[2] - 0.3 * height
+        and min(line.box[3], other.box[3]) - max(line.box[1], other.box[1])
+        > SAME_ROW * min(height, other.box[3] - other.box[1])
+    ]  # fmt: skip
+    return min(beside, key=lambda other: other.box[0], default=None)
+
+
+def _below(line: Line, lines: Sequence[Line]) -> Line | None:
+    """The next line under it, of those that share some of its width."""
+    height = line.box[3] - line.box[1]
+    under = [
+        other for other in lines
+        if other.box[1] >= line.box[3] - 0.4 * height and other.box[1] - line.box[3] < BELOW * height
+        and min(line.box[2], other.box[2]) > max(line.box[0], other.box[0])
+    ]  # fmt: skip
+    return min(under, key=lambda other: other.box[1], default=None)
