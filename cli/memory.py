@@ -155,7 +155,7 @@ def search(
 
 
 def hit_json(hit: Any) -> dict[str, Any]:
-    """A hit as `{handle, id, kind, source, path, score, box, label, caption, seen}`."""
+    """A hit as `{handle, id, kind, source, path, score, box, label, caption, seen, why}`."""
     return {
         "handle": None,
         "id": hit.id,
@@ -167,6 +167,7 @@ def hit_json(hit: Any) -> dict[str, Any]:
         "label": hit.label,
         "caption": hit.caption,
         "seen": hit.seen.isoformat(),
+        "why": hit.why,
     }
 
 

@@ -36,14 +36,15 @@ def show_hits(
             console.print(f"Nothing like {escape(wanted) or 'that'} in memory.", highlight=False)
         return
     table = Table(box=SIMPLE, pad_edge=False)
-    for name in ("", "score", "id", "what", "seen", "source"):
+    for name in ("", "score", "id", "what", "why", "seen", "source"):
         table.add_column(name, justify="right" if name in ("", "score") else "left", overflow="fold")
     for place, hit in enumerate(hits, 1):
         what = hit.label or hit.caption or hit.kind
         if hit.also:
             what += f" (and {len(hit.also)} near duplicate{'s' if len(hit.also) > 1 else ''})"
         seen = hit.seen.astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(str(place), f"{hit.score:.2f}", hit.id, escape(what), seen, escape(hit.source or ""))
+        source = escape(hit.source or "")
+        table.add_row(str(place), f"{hit.score:.2f}", hit.id, escape(what), escape(hit.why or ""), seen, source)
     console.print(table)
     if sheet is not None:
         console.print(f"Contact sheet: {escape(str(sheet))}", highlight=False, soft_wrap=True)
@@ -92,7 +93,8 @@ def show_indexed(summary: dict[str, Any], console: Console) -> None:
     """Print what was taken in, what was known, what was bad."""
     rate = f", {summary['pictures_per_second']:.1f} pictures a second" if summary["new"] else ""
     console.print(
-        f"{summary['new']} new pictures with {summary['regions']} regions, {summary['known']} known before, "
+        f"{summary['new']} new pictures with {summary['regions']} regions, words in {summary['with_words']}, "
+        f"{summary['known']} known before, "
         f"{len(summary['failed'])} bad; {summary['seconds']:.1f} s{rate}.",
         highlight=False,
     )

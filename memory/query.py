@@ -77,7 +77,7 @@ class Hit:
     id: str  # pic_... or pic_....rN
     picture: str  # the picture's id
     kind: MemoryKind
-    score: float  # 0..1; 0.5 is the threshold under which nothing is returned
+    score: float  # 0..1; under 0.5 it is a guess
     path: Path  # the stored PNG of the whole picture
     seen: datetime  # when it was met last
     size: tuple[int, int]  # (width, height) of the whole picture, in pixels
@@ -89,6 +89,7 @@ class Hit:
     source: str | None = None
     thumbnail: Path | None = None
     lineage: Lineage = field(default_factory=Lineage)
+    why: str | None = None  # it was found: `says "open"`, `looks like "green cone"`; None where it was not looked for
     cosine: float | None = None  # to what was looked for; None where only its texts matched
     also: list[str] = field(default_factory=list)  # near duplicates of it that the owner has, by id
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -23,18 +22,16 @@ from ..query import Embedder, Hit, Query
 from .calibration import CAPTION, NOTHING_SAID, Asked, Calibration, against_nothing
 from .exact_search import VectorCache
 from .filters import IN_CHAT, conditions, is_filtered
+from .texts import find_texts, saying, why_found
+from .wanted import Wanted, wanted
 
 SPARE = 3  # candidates beyond k: near duplicates of one another are one hit
 MIXED = 4  # times as many where pictures and regions compete, whose cosines do not compare
 PARTS = 4  # regions that are looked at for each picture that is wanted
-TEXTS = 100  # hits of the search by words
 SMOOTHING = 60  # of reciprocal rank fusion (Cormack et al. 2009)
-UNSAID = frozenset(
-    """
-    a an and any are at by for from had has have i in is it me my of on one or picture pictures photo photos image
-    images show that the there this to was were with
-    """.split()  # noqa: SIM905 (a list of so many words is read more easily like this)
-)
+ALL_SAID, SOME_SAID = 1.5, 0.5  # the weight of a text that has all the words, or some, beside that of looks
+
+NOTHING = Wanted("")
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,7 @@ class Look:
     asked: Asked
     vector: np.ndarray | None  # (dim,)
     besides: str | None = None  # the picture that is asked about: it is no answer
+    wanted: Wanted = NOTHING
 
 
 class Search:
@@ -78,19 +76,21 @@ class Search:
             return []
         space = self.space(owner)
         look = self._look(owner, query, space)
-        texts = self._texts(owner, query) if look.asked in ("words", "caption") else []
+        texts = find_texts(self._ledger, owner, query, look.wanted) if look.asked in ("words", "caption") else {}
         if look.vector is None and not (query.words or "").strip():
             return self._newest(owner, query)
         return self._ranked(owner, query, space, look, texts)
 
-    def _ranked(self, owner: str, query: Query, space: Space | None, look: Look, texts: Sequence[int]) -> list[Hit]:
+    def _ranked(
+        self, owner: str, query: Query, space: Space | None, look: Look, texts: Mapping[int, float]
+    ) -> list[Hit]:
         want = query.k + SPARE
+        unwanted = saying(self._ledger, owner, look.wanted.without)
         while True:
             memories, vectors, all_seen = self._candidates(owner, query, space, look, want)
             parts = self._parts(owner, query, space, look, want)
             rows = self._rows(owner, space, [*texts, *memories, *parts], vectors)
-            if look.besides is not None:
-                rows = [row for row in rows if row["picture"] != look.besides]
+            rows = [row for row in rows if row["picture"] != look.besides and row["picture"] not in unwanted]
             hits = self._fused(rows, look, texts, query.k, parts)
             # Near duplicates may have taken all the places.
             likely = sum(hit.score >= 0.5 and hit.cosine is not None for hit in hits)
@@ -103,6 +103,7 @@ class Search:
 
     def _look(self, owner: str, query: Query, space: Space | None) -> Look:
         words = (query.words or "").strip()
+        asked = wanted(words) if words else NOTHING
         given, besides = query.picture, None
         if isinstance(given, str):
             item = item_of(self._ledger, owner, given)
@@ -110,14 +111,14 @@ class Search:
         if self._embedder is None:
             if isinstance(given, np.ndarray) and given.ndim == 1:
                 raise UserError("A vector cannot be looked for without the model that made it.", kind="no_embedder")
-            return Look("words" if words else "picture", None, besides)
+            return Look("words" if words else "picture", None, besides, asked)
         picture = None if given is None else self._picture_vector(owner, given, space)
-        said = self._embedder.words([words])[0].astype(np.float32) if words else None
+        said = self._embedder.words([asked.text])[0].astype(np.float32) if words else None
         if picture is not None and said is not None:
-            return Look("both", self._rules.both(picture, said), besides)
+            return Look("both", self._rules.both(picture, said), besides, asked)
         if said is None:
             return Look("picture", picture, besides)
-        return Look("caption" if len(words.split()) >= CAPTION else "words", said)
+        return Look("caption" if len(asked.text.split()) >= CAPTION else "words", said, None, asked)
 
     def _picture_vector(self, owner: str, given: str | Image.Image | np.ndarray, space: Space | None) -> np.ndarray:
         assert self._embedder is not None
@@ -218,19 +219,6 @@ class Search:
             lists.append([row["id"] for row in self._ledger.read(sql, (owner, query.tag))])
         return lists
 
-    def _texts(self, owner: str, query: Query) -> list[int]:
-        """Memories whose label, caption, read words, tags or file name have all the words, best first."""
-        said = [word for word in re.findall(r"\w+", (query.words or "").lower()) if word not in UNSAID][:32]
-        if not said or not self._ledger.exists:
-            return []
-        where, values = conditions(owner, query)
-        sql = (
-            "SELECT m.id FROM memory_text f JOIN memories m ON m.id = f.rowid "
-            f"WHERE memory_text MATCH ? AND {where} ORDER BY bm25(memory_text), m.id LIMIT {TEXTS}"
-        )
-        rows = self._ledger.read(sql, (" ".join(f'"{word}"' for word in said), *values))
-        return [row["id"] for row in rows]
-
     def _newest(self, owner: str, query: Query) -> list[Hit]:
         where, values = conditions(owner, query)
         sql = f"SELECT m.id FROM memories m WHERE {where} ORDER BY m.last DESC, m.id DESC LIMIT ?"
@@ -255,6 +243,7 @@ class Search:
             "SELECT m.id AS memory, m.item, m.picture, m.kind, m.x0, m.y0, m.x1, m.y1, m.label, m.caption, m.words, "
             "m.source, m.last, m.lineage, p.sha256, p.width, p.height, v.vector, "
             "(SELECT json_group_array(t.tag) FROM tags t WHERE t.memory = m.id) AS tags, "
+            "(SELECT group_concat(t.tag, ', ') FROM tags t WHERE t.memory = m.id) AS noted, "
             "(SELECT json_group_array(o.item) FROM likes l JOIN memories o ON o.id = l.a + l.b - m.id "
             " WHERE (l.a = m.id OR l.b = m.id) AND o.owner = m.owner) AS likes "
             "FROM memories m JOIN pictures p ON p.id = m.picture "
@@ -264,7 +253,7 @@ class Search:
         return self._ledger.read(sql, (space.id if space else 0, *wanted, owner))
 
     def _fused(
-        self, rows: list[sqlite3.Row], look: Look, texts: Sequence[int], k: int, parts: dict[int, float]
+        self, rows: list[sqlite3.Row], look: Look, texts: Mapping[int, float], k: int, parts: dict[int, float]
     ) -> list[Hit]:
         """Judge every candidate, merge both searches by reciprocal rank, and fold near duplicates together."""
         scores, cosines = self._judged(rows, look)
@@ -279,7 +268,9 @@ class Search:
             told = said.get(row["memory"])
             if place not in rank and told is None:
                 continue
-            merged = sum(1 / (SMOOTHING + 1 + one) for one in (rank.get(place), told) if one is not None)
+            merged = 0.0 if place not in rank else 1 / (SMOOTHING + 1 + rank[place])
+            if told is not None:
+                merged += (ALL_SAID if texts[row["memory"]] == 1 else SOME_SAID) / (SMOOTHING + 1 + told)
             order.append((-merged, -keys[place], place))
         hits: list[Hit] = []
         folded: dict[str, int] = {}  # a near duplicate of a hit: the hit's place
@@ -290,11 +281,12 @@ class Search:
             if len(hits) == k:
                 break
             also = _ids(row["likes"])
-            # Words that stand written in it are as good a sign as its looks.
-            score = scores[place] if row["memory"] not in said else 0.5 + scores[place] / 2
+            # Words that stand written in it are as good a sign as its looks; some of them make a guess.
+            share = texts.get(row["memory"], 0.0)
+            score = 0.5 + scores[place] / 2 if share == 1 else max(scores[place], share / 2)
             cosine = None if np.isnan(cosines[place]) else float(cosines[place])
             folded |= dict.fromkeys(also, len(hits))
-            hits.append(self._hit(row, float(score), cosine, also))
+            hits.append(replace(self._hit(row, float(score), cosine, also), why=_why(row, look, share > 0)))
         return hits
 
     def _judged(self, rows: list[sqlite3.Row], look: Look) -> tuple[np.ndarray, np.ndarray]:
@@ -365,6 +357,13 @@ class Search:
             cosine=cosine,
             also=also,
         )
+
+
+def _why(row: sqlite3.Row, look: Look, said: bool) -> str:
+    """Why something was found, in words."""
+    told = why_found(row, look.wanted) if said else None
+    alike = f'looks like "{look.wanted.text}"' if look.asked in ("words", "caption") else "looks like the picture"
+    return told or (f"{alike}, as words ask" if look.asked == "both" else alike)
 
 
 @lru_cache(1024)

@@ -237,5 +237,6 @@ MIGRATIONS = (
     """,
     """
     ALTER TABLE files ADD COLUMN words_read INTEGER NOT NULL DEFAULT 0;   -- 1: the words in it have been read
+    CREATE VIRTUAL TABLE memory_terms USING fts5vocab('memory_text', 'row');   -- every word that stands in a text
     """,
 )

@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import matplotlib
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from saccade.agent.indexing import Indexing, find_files
 from saccade.cli import main
@@ -21,6 +22,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of chro
 SCENES = [sample_scene(number, "test", things=(2, 4)) for number in range(20_010, 20_014)]
 THING = SCENES[0].things[0]
 NAMED = f"{THING.color} {THING.shape}"
+
+
+PAGE = ("Could not load the page", "Error 111: connection refused", "Try again later")
+
+
+def page(lines):
+    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), 22)
+    image = Image.new("RGB", (480, 170), "white")
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(image).text((20, 15 + 48 * number), line, "black", font=font)
+    return image
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
@@ -43,6 +55,7 @@ def pictures(tmp_path_factory):
         place = folder / ("deep" if number % 2 else "flat")
         place.mkdir(exist_ok=True)
         render(scene, 512).image.save(place / f"{number}.png")
+    page(PAGE).save(folder / "page.png")
     (folder / "broken.png").write_text("no picture")
     (folder / "notes.txt").write_text("not looked at")
     return folder
@@ -75,7 +88,7 @@ def empty(tmp_path, monkeypatch):
 def test_a_folder_is_taken_in_once_and_bad_files_are_told_at_the_end(capsys, home, pictures):
     code, out, _ = run(capsys, "index", pictures, "--user", "ann", "--json")
     summary = json.loads(out)
-    assert (code, summary["new"], summary["known"], summary["regions"]) == (0, 0, len(SCENES), 0)
+    assert (code, summary["new"], summary["known"], summary["regions"]) == (0, 0, len(SCENES) + 1, 0)
     assert [Path(bad["path"]).name for bad in summary["failed"]] == ["broken.png"]
     assert "not a picture" in summary["failed"][0]["error"]
     code, out, _ = run(capsys, "index", pictures, "--user", "ann")
@@ -85,7 +98,19 @@ def test_a_folder_is_taken_in_once_and_bad_files_are_told_at_the_end(capsys, hom
 def test_things_are_found_by_words_and_the_json_is_the_contract(capsys, home):
     found = results(capsys, NAMED, "--user", "ann", "--k", "3")
     assert found
-    assert list(found[0]) == ["handle", "id", "kind", "source", "path", "score", "box", "label", "caption", "seen"]
+    assert list(found[0]) == [
+        "handle",
+        "id",
+        "kind",
+        "source",
+        "path",
+        "score",
+        "box",
+        "label",
+        "caption",
+        "seen",
+        "why",
+    ]
     best = found[0]
     assert (best["handle"], best["kind"], Path(best["source"]).name) == (None, "region", "0.png")
     assert Path(best["path"]).is_file()
@@ -93,6 +118,17 @@ def test_things_are_found_by_words_and_the_json_is_the_contract(capsys, home):
     assert 0.5 <= best["score"] <= 1
     assert [one["score"] for one in found] == sorted((one["score"] for one in found), reverse=True)
     datetime.fromisoformat(best["seen"])
+
+
+def test_a_page_is_found_by_what_it_says_however_it_is_asked_for(capsys, home):
+    for words in (
+        "connection refused",
+        "Where did I see 'connection refused'?",
+        "the screenshot that says conection refused",
+    ):
+        (first, *_) = results(capsys, words, "--user", "ann")
+        assert (Path(first["source"]).name, first["why"]) == ("page.png", f'says "{PAGE[1]}"'), words
+    assert "says" in run(capsys, "search", "connection refused", "--user", "ann")[1]
 
 
 def test_a_whole_picture_is_found_by_one_thing_in_it(capsys, home):
@@ -171,7 +207,7 @@ def test_a_stopped_indexing_goes_on_where_it_was(capsys, empty, pictures, monkey
         assert run(capsys, "index", pictures, "--no-regions", "--json")[0] == 130
     code, out, _ = run(capsys, "index", pictures, "--no-regions", "--json")
     summary = json.loads(out)
-    assert (code, summary["new"] + summary["known"]) == (0, len(SCENES))
+    assert (code, summary["new"] + summary["known"]) == (0, len(SCENES) + 1)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +240,7 @@ def test_the_health_of_memory_is_told(capsys, home, tmp_path):
     assert (code, "All is well" in out) == (0, True)
     code, out, _ = run(capsys, "memory", "export", tmp_path / "ann.zip", "--user", "ann", "--json")
     told = json.loads(out)
-    assert (code, told["pictures"]) == (0, len(SCENES))
+    assert (code, told["pictures"]) == (0, len(SCENES) + 1)
     code, out, _ = run(capsys, "memory", "import", tmp_path / "ann.zip", "--user", "cat", "--json")
     assert (code, len(json.loads(out)["imported"])) == (0, told["pictures"] + told["regions"])
 

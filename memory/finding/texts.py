@@ -1,0 +1,104 @@
+"""The search by words: in labels, captions, words that were read, notes and file names; and why something was found."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from ..ledger.ledger import Ledger
+from ..query import Query
+from .filters import conditions
+from .wanted import Wanted, core
+
+TEXTS = 100  # hits
+MOST_WORDS = 32  # of a query
+LEAST_SHARE = 0.6  # of the words, which a text that lacks some must have
+ALIKE = 0.75  # how alike a word must be to one that is known to be taken for a misspelling of it
+TERMS = 4000  # words that a misspelt one is compared with
+LONGEST = 80  # characters of a quotation
+
+
+def find_texts(ledger: Ledger, owner: str, query: Query, asked: Wanted) -> dict[int, float]:
+    """Memories whose texts have the words, best first, each with the share of them that it has (1: all).
+
+    Where something is said to stand written there, only what says all of it counts. Misspelt words find those that
+    they are nearest to.
+    """
+    words = list(dict.fromkeys([*asked.words, *asked.written]))[:MOST_WORDS]
+    if not words or not ledger.exists:
+        return {}
+    terms = {word: _term(ledger, word) for word in words}
+    must = asked.written or words
+    found = dict.fromkeys(_matching(ledger, owner, query, " AND ".join(terms[word] for word in must)), 1.0)
+    if found or asked.written or len(words) == 1:
+        return found
+    some = _matching(ledger, owner, query, " OR ".join(terms.values()))
+    has: dict[int, int] = dict.fromkeys(some, 0)
+    for term in terms.values():
+        for memory in _matching(ledger, owner, query, term, 10 * TEXTS):
+            if memory in has:
+                has[memory] += 1
+    shares = {memory: has[memory] / len(words) for memory in some if has[memory] >= LEAST_SHARE * len(words)}
+    return dict(sorted(shares.items(), key=lambda one: -one[1]))
+
+
+def saying(ledger: Ledger, owner: str, parts: Sequence[str]) -> set[str]:
+    """The pictures of an owner of which some text has all the words of one of the parts."""
+    found: set[str] = set()
+    for part in parts:
+        match = " AND ".join(_term(ledger, word) for word in core(part).lower().split() if word.isalnum())
+        if match:
+            sql = (
+                "SELECT DISTINCT m.picture FROM memory_text f JOIN memories m ON m.id = f.rowid "
+                "WHERE memory_text MATCH ? AND m.owner = ?"
+            )
+            found |= {row["picture"] for row in ledger.read(sql, (match, owner))}
+    return found
+
+
+def why_found(row: sqlite3.Row, asked: Wanted) -> str | None:
+    """Which text of a memory has the words that were asked for, in words: `says "connection refused"`."""
+    stems = [_stem(word) for word in (*asked.written, *asked.words)]
+
+    def has(text: str | None) -> int:
+        return sum(any(one.startswith(stem) for one in _bare(text or "")) for stem in stems)
+
+    lines = max((row["words"] or "").splitlines(), key=has, default="")
+    texts = (("says", lines), ("was noted as", row["noted"]), ("is labelled", row["label"]),
+             ("was described as", row["caption"]), ("is named", (row["source"] or "").rpartition("/")[2]))  # fmt: skip
+    best = max(texts, key=lambda one: has(one[1]))
+    if not stems or not has(best[1]):
+        return None
+    text = " ".join(str(best[1]).split())
+    return f'{best[0]} "{text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."}"'
+
+
+def _matching(ledger: Ledger, owner: str, query: Query, match: str, most: int = TEXTS) -> list[int]:
+    where, values = conditions(owner, query)
+    sql = (
+        "SELECT m.id FROM memory_text f JOIN memories m ON m.id = f.rowid "
+        f"WHERE memory_text MATCH ? AND {where} ORDER BY bm25(memory_text), m.id LIMIT {most}"
+    )
+    return [row["id"] for row in ledger.read(sql, (match, *values))]
+
+
+def _term(ledger: Ledger, word: str) -> str:
+    """A word as FTS5 looks for it; with what it may have been meant to be, where no text has it."""
+    if ledger.read("SELECT 1 FROM memory_text WHERE memory_text MATCH ? LIMIT 1", (f'"{word}"',)):
+        return f'"{word}"'
+    sql = "SELECT term FROM memory_terms WHERE term >= ? AND term < ? AND length(term) BETWEEN ? AND ? LIMIT ?"
+    first = word[:1]
+    near = [row["term"] for row in ledger.read(sql, (first, f"{first}\U0010ffff", len(word) - 3, len(word) + 1, TERMS))]
+    meant = get_close_matches(word, near, 3, ALIKE) if len(word) > 3 else []
+    either = " OR ".join(f'"{one}"' for one in (word, *meant))
+    return f"({either})"
+
+
+def _stem(word: str) -> str:
+    """The beginning of a word that its plural and its other forms share, as far as a quotation needs it."""
+    return word[:-1] if len(word) > 4 and word.endswith("s") else word[:-3] if len(word) > 6 else word
+
+
+def _bare(text: str) -> list[str]:
+    return "".join(char if char.isalnum() else " " for char in text.lower()).split()

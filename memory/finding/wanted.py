@@ -1,0 +1,107 @@
+"""What a sentence looks for: "Have I shown you a green cone before?" looks for "green cone".
+
+People ask memory as they ask each other. What carries a request ("find me the picture with ...") says nothing of
+what is looked for, and would only blur its embedding; what is left is looked for by its looks and in every text.
+Nothing is understood here beyond that: words that begin and end requests, what is to be left out, what is written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Words that begin a request, or stand between it and what it looks for.
+_BEFORE = frozenset(
+    """
+    a about again all am an and another any anything anywhere are as at been before bring can could dear did display do
+    does ever every everything fetch file files find for from get give got had hand has have hello help here hey hi how
+    i id if im image images in is it ive just kindly know let list locate look looked looking me met memory my need of
+    ok okay on once one ones our out photo photograph photographs photos pic pics picture pictures please pull recall
+    remember remind saw screenshots scan scans search see seeing seen send sent show showed showing shown shows so some
+    something somewhere stored tell that the there these thing things this those to try up upload uploaded us want was
+    we were what when where which who with within would you your containing contains contain includes include including
+    having featuring features feature depicting depicts like called named
+    """.split()  # noqa: SIM905 (a list of so many words is read more easily like this)
+)
+# Words that end one.
+_AFTER = frozenset(
+    """
+    again already anywhere around at before earlier else ever for from here i image images in it me memory my now of
+    on one ones or photo photos picture pictures please pls reading reads recently remember saw saying says see seen
+    sent showed shown so somewhere that thank thanks the there to u uploaded with written yet you yours
+    """.split()  # noqa: SIM905
+)
+_WITHOUT = re.compile(
+    r"\s*,?\s*\b(?:without|but no|but not|except(?: for)?|minus|that has no|with no)\b\s+", re.IGNORECASE
+)
+_SAID = re.compile(
+    r"\b(?:(?:that|which)\s+)?(?:says?|saying|said|reads?|reading|written|spells?|(?:with|has|have|bears?|bearing) the "
+    r"(?:words?|text|letters|title|name))\b\s*:?\s*(?:on it\s*)?(?P<words>.+)$",
+    re.IGNORECASE,
+)
+_MARKS = '"\u201c\u201d\u00ab\u00bb'
+_QUOTED = re.compile(rf"[{_MARKS}]([^{_MARKS}]+)[{_MARKS}]|(?<!\w)'([^']+)'(?!\w)")
+# What is too common to be looked for in texts.
+UNSAID = _BEFORE | set("above be below beside by left next no not or right sign signs text word words".split())  # noqa: SIM905
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for.
+
+    Attributes:
+        text: the core of the sentence, in its own words: what it should look like.
+        words: words to look for in texts, in lower case.
+        written: what is said to stand written there; each of its words must.
+        without: what must not be there, in words.
+    """
+
+    text: str
+    words: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+def wanted(sentence: str) -> Wanted:
+    """What a sentence looks for; of one that is made of carrying words alone, all of it."""
+    whole = " ".join(sentence.split())
+    rest, *gone = _WITHOUT.split(whole)
+    if not core(rest):  # "without a hat": there is nothing else to look for
+        rest, gone = whole, []
+    written = [next(part for part in found if part) for found in _QUOTED.findall(rest)]
+    said = _SAID.search(_QUOTED.sub(" ", rest))
+    if said is not None and core(said["words"]):
+        written.append(core(said["words"]))
+        rest = rest[: rest.lower().find(said[0].lower().strip())] if said[0].strip() else rest
+    text = _with_article(core(_QUOTED.sub(" ", rest)), rest)
+    everything = " ".join([text, *written]) or whole
+    return Wanted(
+        text or " ".join(written) or whole,
+        tuple(dict.fromkeys(word for word in _tokens(everything) if word not in UNSAID)),
+        tuple(dict.fromkeys(word for part in written for word in _tokens(part))),
+        tuple(one for one in (core(part) for part in gone) if one),
+    )
+
+
+def core(text: str) -> str:
+    """A text without the words that carry a request, at both ends, and without punctuation there."""
+    words = text.split()
+    while words and (_bare(words[0]) in _BEFORE or not _bare(words[0])):
+        words.pop(0)
+    while words and (_bare(words[-1]) in _AFTER or not _bare(words[-1])):
+        words.pop()
+    return " ".join(words).strip(" .,;:!?\u2026\u00bf\u00a1")
+
+
+def _with_article(text: str, sentence: str) -> str:
+    """The core with the article that it has in the sentence: a model of pictures knows "a green cone" best."""
+    before = sentence[: sentence.find(text)].split() if text else []
+    return f"{before[-1]} {text}" if before and before[-1].lower() in ("a", "an") else text
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"[\W_]", "", word.lower())
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())

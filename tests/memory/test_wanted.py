@@ -1,0 +1,73 @@
+"""What a sentence looks for, and the search by words: misspelt, in part, written, left out; and why it was found."""
+
+from __future__ import annotations
+
+import pytest
+from small_memory import Opened, give
+
+from saccade.memory.finding.wanted import wanted
+from saccade.memory.query import Query
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text"),
+    [
+        ("yellow cube.", "yellow cube"),
+        ("YELLOW CUBE!!", "YELLOW CUBE"),
+        ("Have I shown you a green cone before?", "a green cone"),
+        ("Can you pull up the photo of the big green boat again", "big green boat"),
+        ("Show me all pictures of cats, please!", "cats"),
+        ("I'm looking for something with a purple umbrella in it", "a purple umbrella"),
+        ("receipts from Harbour Books", "receipts from Harbour Books"),
+        ("what did I send you?", "what did I send you?"),  # of carrying words alone: all of it
+        ("a red cube next to a blue ball", "a red cube next to a blue ball"),
+    ],
+)
+def test_the_core_of_a_sentence(sentence, text):
+    assert wanted(sentence).text == text
+
+
+def test_what_is_written_and_what_is_left_out():
+    sign = wanted("find me the picture with the sign that says WHALE")
+    assert (sign.written, sign.words) == (("whale",), ("whale",))
+    quoted = wanted("where did I see 'connection refused'?")
+    assert quoted.written == ("connection", "refused")
+    ball = wanted("do you remember the red cube without a blue ball?")
+    assert (ball.text, ball.without) == ("red cube", ("blue ball",))
+
+
+@pytest.fixture
+def local(home, opened: Opened):
+    return opened(home)
+
+
+@pytest.fixture
+def desk(local):
+    ids = give(local, range(4))
+    local.note("ann", ids[0], words="HARBOUR BOOKS\nTwo maps of the old town\nTotal 41.20")
+    local.note("ann", ids[1], words="Error: connection refused\nRetry")
+    local.note("ann", ids[2], tags=["my summer trip"])
+    return ids
+
+
+def first(memory, words):
+    hits = memory.recall("ann", Query(words=words, k=1))
+    return (hits[0].id, hits[0].why) if hits else None
+
+
+def test_words_are_found_however_they_are_asked_for(local, desk):
+    for words in ("connection refused", "where was that 'connection refused'?", "the one that says conection refused",
+                  "CONNECTION REFUSED!", "screenshot where the connection is refused"):  # fmt: skip
+        assert first(local, words) == (desk[1], 'says "Error: connection refused"'), words
+    assert first(local, "receipt for maps of the town from Harbour Books")[0] == desk[0]
+    assert first(local, "pictures from my summer trip") == (desk[2], 'was noted as "my summer trip"')
+
+
+def test_what_is_to_be_left_out_is(local, desk):
+    found = [hit.id for hit in local.recall("ann", Query(words="total without maps"))]
+    assert desk[0] not in found
+
+
+def test_all_that_is_said_to_be_written_must_stand_there(local, desk):
+    hits = local.recall("ann", Query(words='a page that says "harbour refused"'))
+    assert not [hit.why for hit in hits if hit.why and hit.why.startswith("says")]
