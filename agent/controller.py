@@ -77,6 +77,7 @@ class Controller:
                     sees=self._settings.sees,
                     takes_handles=self.traits.handles,
                     refers=self.traits.references,
+                    vocabulary=self.traits.vocabulary,
                     names=self._tools,
                 )
                 self._graph = build_graph(self.model, self._schemas(), rules, self._checkpointer(), self._system())

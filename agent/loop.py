@@ -93,6 +93,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         sees: whether the controller is shown the pictures (a transient message, never saved).
         takes_handles: whether the model takes the conversation's handles (`LocalChatModel` does).
         refers: whether its answers refer to observations (see `answers.references`), and it needs no telling.
+        vocabulary: the words of its answers, where it was taught no others.
         names: of the tools.
     """
 
@@ -104,9 +105,11 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         sees: bool = False,
         takes_handles: bool = False,
         refers: bool = False,
+        vocabulary: Collection[str] | None = None,
         names: Collection[str] = (),
     ) -> None:
         super().__init__()
+        self.vocabulary = vocabulary
         self.refers = refers
         self.names = frozenset(names)
         self.max_steps = max_steps
@@ -160,7 +163,7 @@ class TurnRules(AgentMiddleware[Any, TurnContext, Any]):
         return mend(answer, request.messages)
 
     def _problems(self, answer: AIMessage, messages: Sequence[BaseMessage], turn: TurnContext) -> list[Problem]:
-        return problems(answer.text, messages, turn.workspace.handles(), sees=self.sees)
+        return problems(answer.text, messages, turn.workspace.handles(), self.vocabulary, sees=self.sees)
 
     def _asked_again(
         self,

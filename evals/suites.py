@@ -69,8 +69,11 @@ CASES = {
     "mixed": 240,
     "talk": 1000,
     "talk-dev": 1000,
+    "talk-plain": 1000,
     "talk-exact": 1000,
     "talk-blank": 1000,
+    "talk-shuffled": 1000,
+    "talk-first-tool": 1000,
 }  # where the number of cases is not given, and is not 500
 
 SUITES: dict[str, Suite] = {
@@ -82,8 +85,11 @@ SUITES: dict[str, Suite] = {
     "mixed": _mixed,  # what LLaVA adds: answers with it, without it, and before a blank picture
     "talk": _talk,  # whole conversations in people's own words, as users get the agent
     "talk-dev": partial(_talk, module="dev"),  # the same with the set that may be looked at
+    "talk-plain": partial(_talk, module="plain"),  # twenty plain requests, for models that nobody has taught
     "talk-exact": partial(_talk, true_experts=True),  # the same as "talk" with experts that never err
-    "talk-blank": partial(_talk, blanks=True),  # the same before blank pictures
+    "talk-blank": partial(_talk, control="blank"),  # the same before blank pictures
+    "talk-shuffled": partial(_talk, control="shuffled"),  # the same with observations of other pictures
+    "talk-first-tool": partial(_talk, control="first_tool"),  # the same without a controller
     "fuzz": _fuzz,  # requests that nobody means: an answer or a clear refusal each
     "experts": _experts,  # every row of LLaVA and captioner, alone, each beside its blind baseline
 }

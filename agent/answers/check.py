@@ -47,7 +47,12 @@ class Problem(NamedTuple):
 
 
 def problems(
-    answer: str, messages: Sequence[BaseMessage], handles: Collection[str], *, sees: bool = False
+    answer: str,
+    messages: Sequence[BaseMessage],
+    handles: Collection[str],
+    vocabulary: Collection[str] | None = None,
+    *,
+    sees: bool = False,
 ) -> list[Problem]:
     """What an answer says that nothing bears out; [] where all is well.
 
@@ -55,6 +60,7 @@ def problems(
         answer: as the controller wrote it.
         messages: the conversation before it.
         handles: those that the conversation has.
+        vocabulary: every word that the controller was taught to answer with; None: any word may be one.
         sees: whether the controller is shown the pictures: then it has looked, and what it saw stands nowhere.
     """
     unsaid = _failed_unsaid(answer, messages)
@@ -62,6 +68,9 @@ def problems(
         return [Problem("failure", unsaid)]
     if babbles(answer):
         return [Problem("babble", answer[:60])]
+    strange = [] if vocabulary is None else _strange(answer, messages, vocabulary)
+    if strange:
+        return [Problem("babble", ", ".join(strange)[:60])]
     if not sees and not_looked(answer, messages):
         return [Problem("no_look", "")]
     told = "\n".join(
@@ -120,6 +129,21 @@ def babbles(answer: str) -> bool:
             if all(words[start + n * length : start + (n + 1) * length] == part for n in range(1, TIMES)):
                 return not all(word.isdigit() for word in part)
     return False
+
+
+def _strange(answer: str, messages: Sequence[BaseMessage], vocabulary: Collection[str]) -> list[str]:
+    """Words of an answer that are in no vocabulary and nowhere in the conversation, whatever their endings."""
+    told = {_root(word) for message in messages for word in _WORD.findall(message.text.lower())}
+    said = dict.fromkeys(_WORD.findall(_QUOTED.sub(" ", HANDLE.sub(" ", answer)).lower()))
+    return [word for word in said if word not in vocabulary and _root(word) not in told]
+
+
+def _root(word: str) -> str:
+    """A word without what makes it a plural or a form of a verb, as far as one form is to be known by another."""
+    for ending in ("'s", "ies", "ves", "es", "s", "ing", "ed", "y", "f", "fe"):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            return word[: -len(ending)]
+    return word
 
 
 def _boxes(answer: str, told: str) -> list[Problem]:

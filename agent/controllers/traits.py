@@ -26,6 +26,7 @@ class Traits(BaseModel):
     max_text: int = Field(default=1600, ge=1)  # characters that a thought or an answer of it may have
     condenses: bool = True  # it understands older turns without their steps
     verbatim: bool = False  # it was taught to repeat others only to the letter
+    vocabulary: frozenset[str] | None = None  # the words of its answers, in lower case, where it was taught no others
     references: bool = False  # it was taught to refer to observations, which it reads in brief (`answers.references`)
 
 

@@ -16,19 +16,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from langchain_core.messages import BaseMessage, ToolMessage
 
 from ...agent.agent import Agent
 from ...agent.answers.check import babbles
+from ...agent.controllers.scripted import Call, ScriptedController, call
 from ...scenes.sample import sample_scene
 from ...settings import Settings
 from ...testing.experts import TrueExperts, Truth
 from ...tools.contracts import Experts
 from ...tools.pool import ExpertPool
 from ..bench import USER, blank, png, show
-from ..cases.talk.sets import DEV, FRESH, TalkCase, talk_cases
+from ..cases.talk.sets import DEV, FRESH, PLAIN, TalkCase, talk_cases
 from ..judging.intervals import over_templates
 from ..judging.replies import Heard, Scenes, judge_reply
 from ..models import models_of
@@ -41,6 +43,9 @@ BAR, FAMILY_BAR = 0.85, 0.65  # of turns that are right: in the worst set, and i
 _QUOTED = re.compile(r"\((?:-?\d+, ){3}-?\d+\)|\b(?:reg|img)_\d+\b")
 _OWNS_UP = re.compile(r"\b(no|not|nothing|none|cannot|can't|could not|couldn't|did not|which)\b", re.IGNORECASE)
 FAILURES = 80  # that the report shows
+# What can be had without looking, without looking at the right picture, and without thinking.
+Control = Literal["blank", "shuffled", "first_tool"]
+_ELSE = 90_001  # how far away the seed of another picture is
 
 Done = Callable[[int, int], None]
 
@@ -74,7 +79,9 @@ class TalkBench:
         profile: the models.
         controller: a model spec, instead of the profile's controller.
         true_experts: let experts answer from the scenes.
-        blanks: send blank pictures in place of the right ones.
+        control: "blank": blank pictures are sent in place of the right ones; "shuffled": the right ones, but experts
+            answer from others, so that every observation is of another picture; "first_tool": the first tool is called
+            whatever is said, and what it observed is the answer.
         threads: of the controller.
     """
 
@@ -85,16 +92,17 @@ class TalkBench:
         profile: str = "bundled",
         controller: str | None = None,
         true_experts: bool = False,
-        blanks: bool = False,
+        control: Control | None = None,
         threads: int = 1,
     ) -> None:
-        self._home, self._true, self._blanks = home, true_experts, blanks
+        self._home, self._true, self._control = home, true_experts or control == "shuffled", control
         self._truths: dict[str, Truth] = {}
         settings = Settings(home=home, profile=profile, threads=threads)
         experts: Experts = TrueExperts(self._truths.__getitem__)
-        if not true_experts:
+        if not self._true:
             experts = ExpertPool(settings.chosen, settings.device, settings.threads)
-        self._agent = Agent(profile, controller=controller, settings=settings, experts=experts)
+        chosen = ScriptedController(_first_tool) if control == "first_tool" else controller
+        self._agent = Agent(profile, controller=chosen, settings=settings, experts=experts)
 
     def close(self) -> None:
         """Close the agent's databases."""
@@ -103,12 +111,14 @@ class TalkBench:
     def converse(self, case: TalkCase) -> list[TurnOutcome]:
         """Hold a conversation, and judge each of its turns."""
         shown = [show(sample_scene(seed, "test")) for seed in case.scenes]
-        sent = [blank(one) if self._blanks else one for one in shown]
+        sent = [blank(one) if self._control == "blank" else one for one in shown]
         data = [png(one.picture) for one in sent]
         ids = {f"pic_{self._agent.store.decode(one).sha256[:12]}": at for at, one in enumerate(data)}
         if self._true:
+            others = [show(sample_scene(seed + _ELSE, "test")) for seed in case.scenes]
+            true = others if self._control == "shuffled" else sent
             for id, at in ids.items():
-                self._truths[id] = (sent[at].scene, sent[at].boxes, sent[at].masks)
+                self._truths[id] = (true[at].scene, true[at].boxes, true[at].masks)
         chat = self._agent.chat(user=USER)
         outcomes: list[TurnOutcome] = []
         told = ""
@@ -171,7 +181,7 @@ def run(
     controller: str | None = None,
     show_failures: bool = False,
     true_experts: bool = False,
-    blanks: bool = False,
+    control: Control | None = None,
     sets: Sequence[str] = FRESH,
     workers: int = 1,
     done: Done | None = None,
@@ -184,7 +194,7 @@ def run(
         controller: a model spec, instead of the profile's controller.
         show_failures: tell failed turns in words; a set is spent once they were looked at.
         true_experts: experts answer from the scenes: the controller alone is measured.
-        blanks: blank pictures in place of the right ones: what can be had without looking.
+        control: what is taken away; see `TalkBench`.
         sets: their names.
         workers: processes.
         done: is told how many conversations are done, and of how many.
@@ -195,7 +205,7 @@ def run(
     chosen = Settings(profile=profile, controller=controller).chosen
     models = models_of(chosen, ["controller"] if true_experts else None)
     held = [case for name in sets for case in talk_cases(name)[:cases]]
-    make = partial(TalkBench, profile=profile, controller=controller, true_experts=true_experts, blanks=blanks)
+    make = partial(TalkBench, profile=profile, controller=controller, true_experts=true_experts, control=control)
     begun = time.monotonic()
     outcomes: list[TurnOutcome] = []
     for number, turns in enumerate(side_by_side(make, [(case,) for case in held], workers, "converse"), 1):
@@ -205,13 +215,22 @@ def run(
     order = {case.id: place for place, case in enumerate(held)}
     outcomes.sort(key=lambda one: (order[one.id], one.turn))
     plan = {"cases": cases, "profile": profile, "controller": controller, "sets": list(sets),
-            "true_experts": true_experts, "blanks": blanks, "remembering": True}  # fmt: skip
+            "true_experts": true_experts, "control": control, "remembering": True}  # fmt: skip
     return report(outcomes, words=show_failures) | {
         "plan": plan, "models": models, "workers": workers, "seconds": round(time.monotonic() - begun, 1),
     }  # fmt: skip
 
 
 dev = partial(run, sets=(DEV,))
+plain = partial(run, sets=(PLAIN,))
+
+
+def _first_tool(messages: Sequence[BaseMessage]) -> Call | str:
+    """A controller that cannot think: everything is found in the newest picture, and the observation is the answer."""
+    if isinstance(messages[-1], ToolMessage):
+        return messages[-1].text
+    pictures = [handle for one in messages for handle in re.findall(r"\bimg_\d+", one.text)]
+    return call("find_objects", image=pictures[-1]) if pictures else "Please send me a picture first."
 
 
 def report(outcomes: Sequence[TurnOutcome], *, words: bool = False) -> dict[str, Any]:
@@ -232,6 +251,7 @@ def report(outcomes: Sequence[TurnOutcome], *, words: bool = False) -> dict[str,
         "worst_set": {"name": worst["name"], "right": worst["right"], "bar": BAR},
         "weakest_family": {"name": weakest["name"], "right": weakest["right"], "bar": FAMILY_BAR},
         "passed": worst["right"] >= BAR and weakest["right"] >= FAMILY_BAR,
+        "called": round(sum(bool(one.tools) for one in outcomes) / max(1, len(outcomes)), 4),  # turns with a call
         "garbled": sum(one.garbled for one in outcomes),
         "misquoted": sum(one.misquoted for one in outcomes),
         "half_answered": sum(one.half for one in outcomes),

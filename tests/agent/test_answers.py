@@ -98,6 +98,17 @@ def test_enumerations_are_no_babble():
     assert babbles("777777777777")
 
 
+def test_a_word_that_is_in_no_vocabulary_and_nowhere_in_the_conversation_is_babble():
+    messages = talk("how many giraffes and leaves are there?", "2 found in img_1: reg_1 giraffe; reg_2 giraffe")
+    taught = {"there", "are", "i", "see", "and", "no"}
+    answers = ("There are 2 giraffes: reg_1, reg_2.", "I see no leaf and 2 giraffes.", "There are 2 orangle.")
+    kinds = {
+        answer: [one.kind for one in problems(answer, messages, ["img_1", "reg_1", "reg_2"], taught)]
+        for answer in answers
+    }
+    assert list(kinds.values()) == [[], [], ["babble"]]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -7,6 +7,7 @@ base in its `config.json`, and a chat template that leaves out what was learned.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ LONGEST = 1000  # tokens; longer conversations are left out
 ANSWER = 2.0  # how much a token of an answer weighs beside one of a call: few of them, and each decides
 FIRST_SEED, DEV_SEED = 2_000_000, 1  # of the conversations that train, and of those that do not
 THREADS = 2
+VOCABULARY = 3000  # conversations from which the words of answers are collected
 TEMPLATE = "controller_chatml.jinja"
 DECLARED = {
     "system_prompt": False, "references": True, "max_text": 320, "dtype": "bfloat16", "context": 1200,
@@ -143,13 +145,26 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: 
         steps=run.step, minutes=run.minutes, metrics=metrics,
         notes=["exact: every token of a turn's calls, and of its answer, greedily, given what went before"],
     )  # fmt: skip
+    known = vocabulary(VOCABULARY if plan.steps > 100 else 20)
     named = str(adapted_base(ModelSpec.parse(base)) or base)
     write_zoo(
         out,
-        {"model_type": "saccade-adapter", "saccade": {"base": named} | DECLARED},
+        {"model_type": "saccade-adapter", "saccade": {"base": named, "vocabulary": known} | DECLARED},
         AdapterState(model).state_dict(),
         card,
     )
+
+
+def vocabulary(conversations: int = VOCABULARY, first: int = FIRST_SEED) -> list[str]:
+    """Every word that answers of training conversations use, in lower case and sorted."""
+    words = {
+        word
+        for seed in range(first, first + conversations)
+        for message in draw_conversation(seed).messages
+        if message.role == "assistant"
+        for word in re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", message.content.lower())
+    }
+    return sorted(words)
 
 
 @torch.inference_mode()

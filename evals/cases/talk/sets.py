@@ -1,4 +1,5 @@
-"""The sets of conversations: a file of JSON lines each. `dev` may be looked at; `m`, `n`, `o` are asked once a release.
+"""The sets of conversations: a file of JSON lines each. `dev` and `plain` may be looked at; `m`, `n`, `o` are asked once
+a release. `plain` holds twenty requests of one kind each, for models that nobody has taught.
 
 A line is {"id", "family", "scenes": seeds for `sample_scene(seed, "test")`, "turns": [{"say", "images", "expect"}]};
 "images" names pictures by their place in "scenes", and "expect" holds checks (see `judging.replies`).
@@ -16,7 +17,7 @@ from ....errors import UserError, suggest
 
 FOLDER = Path(__file__).parent
 FRESH = ("m", "n", "o")
-DEV = "dev"
+DEV, PLAIN = "dev", "plain"
 
 
 @dataclass(frozen=True)
