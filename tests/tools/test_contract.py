@@ -22,6 +22,7 @@ def test_the_tools_are_told_in_the_order_of_their_ranks():
         "describe_image",
         "answer_about_image",
         "read_text",
+        "read_table",
         "compare_images",
         "inspect_image",
         "search_memory",
