@@ -190,7 +190,6 @@ class Settings(BaseSettings):
     max_repeats: int = Field(default=2, ge=1)  # how often the very same call may be made in one turn
     max_file_mb: float = Field(default=50, gt=0)
     max_megapixels: float = Field(default=64, gt=0)
-    max_frames: int = Field(default=64, ge=1)
     remember: bool = True  # put what conversations meet into memory by itself; False: only what is asked for
     chroma_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")  # an index on a `chroma run` server
     keep_days: float | None = Field(default=None, gt=0)  # pictures not met for so long are forgotten; None: never

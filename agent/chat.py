@@ -195,7 +195,8 @@ class Chat:
             self._settled = number
             reply = self._reply(messages, number)
             self._remember(number)
-            return reply
+            notes = [note for one in decoded for note in one.notes]
+            return dataclasses.replace(reply, warnings=(*notes, *reply.warnings)) if notes else reply
 
     def _run(self, given: Any, turn: TurnContext) -> list[BaseMessage]:
         """Run the graph to its end; a turn that fails or is cancelled is closed, so that nothing hangs."""

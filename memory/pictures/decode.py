@@ -30,6 +30,8 @@ from PIL import (
 )
 
 from ...errors import UserError
+from .colours import in_srgb
+from .mending import bare_png, ended, is_animated_png
 
 if TYPE_CHECKING:
     from ...settings import Settings
@@ -38,7 +40,9 @@ Source = str | Path | bytes | Image.Image | np.ndarray | BinaryIO  # an array: (
 
 FORMATS = "PNG, JPEG, WEBP, BMP, GIF and TIFF"
 _ORIENTATION = 0x0112
-_EXIF, _TAKEN = 0x8769, (0x9003, 0x9004)  # the EXIF block; when the picture was taken, or turned into numbers
+_DEPTH = "saccade_depth"  # in a picture's info: bits a channel of the PNG that it came from
+# The EXIF block; when the picture was taken, turned into numbers, or written.
+_EXIF, _TAKEN, _WRITTEN = 0x8769, (0x9003, 0x9004), 0x0132
 _UPRIGHT = {  # the EXIF orientation and what turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -75,12 +79,11 @@ class Limits:
 
     bytes: int = 50_000_000
     pixels: int = 64_000_000
-    frames: int = 64
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """The caps that the settings name in megabytes and megapixels."""
-        return cls(int(settings.max_file_mb * 1e6), int(settings.max_megapixels * 1e6), settings.max_frames)
+        return cls(int(settings.max_file_mb * 1e6), int(settings.max_megapixels * 1e6))
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,14 @@ class Decoded:
     image: Image.Image  # RGB; RGBA only where it was asked for
     sha256: str  # of mode, size and pixels: the same picture in two files is one picture
     source: str | None  # the file as it was given; None where there was none
+    notes: tuple[str, ...] = ()  # what a person should know of how it was read, in sentences
     taken: str | None = None  # when a camera took it, "2026-05-01 12:30", by its own clock; all else of EXIF is dropped
 
 
 def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = False) -> Decoded:
     """Decode a picture that nobody vouches for.
 
-    The first frame is taken. EXIF orientation is applied, then all metadata (EXIF, GPS, colour profile,
+    The first frame is taken. EXIF orientation and colour profile are applied, then all metadata (EXIF, GPS, profile,
     text) is dropped but for the date. Transparent parts are laid on white, as a page shows them.
 
     Args:
@@ -109,27 +113,28 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     Raises:
         UserError: it cannot be taken; `kind` says why (missing_file, is_directory, not_a_file,
             unreadable_file, empty_file, too_many_bytes, not_a_picture, unsupported_format,
-            too_many_pixels, too_many_frames, truncated_file, damaged_file, bad_source).
+            too_many_pixels, truncated_file, damaged_file, bad_source).
     """
     image: Image.Image
+    notes: list[str] = []
     if isinstance(source, Image.Image):
         named = getattr(source, "filename", "")
         name = os.fsdecode(named) if isinstance(named, str | bytes | Path) and named else None
         image, said = source, repr(name) if name else "The picture given"
     elif isinstance(source, bytes | bytearray | memoryview):
         name, said = None, "The picture given as bytes"
-        image = _open(_capped(bytes(source), limits, said), limits, said)
+        image = _open(_capped(bytes(source), limits, said), limits, said, notes)
     elif isinstance(source, np.ndarray):
         name, said = None, "The picture given as an array"
         image = _from_array(source, limits, said)
     elif callable(getattr(source, "read", None)):
         named = getattr(source, "name", None)
         name, said = (named, repr(named)) if isinstance(named, str) else (None, "The picture given as an open file")
-        image = _open(_capped(_read_open(source, limits, said), limits, said), limits, said)
+        image = _open(_capped(_read_open(source, limits, said), limits, said), limits, said, notes)
     elif isinstance(source, str | os.PathLike):
         name = os.fspath(source)
         said = repr(name)
-        image = _open(_read(name, limits, said), limits, said)
+        image = _open(_read(name, limits, said), limits, said, notes)
     else:
         raise UserError(
             f"A picture cannot be made of {type(source).__name__} ({str(source)[:80]!r}): give the path of a file, "
@@ -142,7 +147,8 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     digest = hashlib.sha256(f"{plain.mode} {plain.width}x{plain.height}\n".encode())
     digest.update(pixels)
     # A new image from nothing but the pixels carries no metadata, whatever the format hid where.
-    return Decoded(Image.frombytes(plain.mode, plain.size, pixels), digest.hexdigest(), name, _taken(image))
+    bare = Image.frombytes(plain.mode, plain.size, pixels)
+    return Decoded(bare, digest.hexdigest(), name, tuple(notes), _taken(image))
 
 
 def _from_array(pixels: np.ndarray, limits: Limits, said: str) -> Image.Image:
@@ -216,8 +222,8 @@ def _capped(data: bytes, limits: Limits, said: str) -> bytes:
     return data
 
 
-def _open(data: bytes, limits: Limits, said: str) -> Image.Image:
-    """The picture behind `data` with its header read and judged, its pixels not yet decoded."""
+def _open(data: bytes, limits: Limits, said: str, notes: list[str]) -> Image.Image:
+    """The picture behind `data` with its header read and judged, its pixels not yet decoded; `notes` grow."""
     plugin = next((plugin for signature, plugin in _SIGNATURES if signature.match(data)), None)
     if plugin is None:
         stranger = next((what for signature, what in _KNOWN_STRANGERS if signature.match(data[:2000])), None)
@@ -228,21 +234,33 @@ def _open(data: bytes, limits: Limits, said: str) -> Image.Image:
         )
     if plugin is WebPImagePlugin.WebPImageFile and int.from_bytes(data[4:8], "little") + 8 > len(data):
         raise _broken(said, "the file ends too early", "truncated_file")
+    readable = bare_png(data) if plugin is PngImagePlugin.PngImageFile else data
     try:
-        image = plugin(BytesIO(data), "")
+        image = plugin(BytesIO(readable), "")
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more", limits, said) from error
     except Exception as error:  # plugins fail on hostile headers with nearly any exception
         raise _judged(error, said) from error
     _check_size(image.size, limits, said)
-    frames = _gif_frames(data, limits.frames) if image.format == "GIF" else _frames(image, limits.frames)
-    if frames > limits.frames:
-        raise UserError(
-            f"{said} has more than {limits.frames} frames. Give a still picture, or an animation of at most "
-            f"{limits.frames} frames (SACCADE_MAX_FRAMES), of which the first is looked at.",
-            kind="too_many_frames",
-        )
-    return plugin(BytesIO(data), "") if frames > 1 else image  # counting has moved it to another frame
+    if _is_animated(image, data):
+        notes.append(f"{said} has more than one frame or page; the first is looked at.")
+        image = plugin(BytesIO(readable), "")  # looking for a second has moved it
+    both = ended(data) if plugin is JpegImagePlugin.JpegImageFile else None
+    if both is not None:
+        first, second = (plugin(BytesIO(one), "") for one in both)
+        if _same_pixels(first, second):
+            notes.append(f"{said} lacks its end marker; its pixels are whole.")
+            return first
+    if plugin is PngImagePlugin.PngImageFile:
+        image.info[_DEPTH] = data[24]
+    return image
+
+
+def _same_pixels(first: Image.Image, second: Image.Image) -> bool:
+    try:
+        return first.tobytes() == second.tobytes()
+    except Exception:  # decoders fail on hostile data with nearly any exception
+        return False
 
 
 def _check_size(size: tuple[int, int], limits: Limits, said: str) -> None:
@@ -263,19 +281,20 @@ def _too_many_pixels(what: str, limits: Limits, said: str) -> UserError:
     )
 
 
-def _frames(image: Image.Image, cap: int) -> int:
-    """How many frames there are, as far as `cap + 1`; only headers are read."""
+def _is_animated(image: Image.Image, data: bytes) -> bool:
+    """Whether there is more than the first frame or page; only headers are read."""
+    if image.format == "GIF":
+        return _gif_frames(data, 1) > 1
+    if image.format == "PNG":
+        return is_animated_png(data)
     if image.format != "TIFF":
-        frames = getattr(image, "n_frames", 1)  # from the header in a PNG or WEBP file
-        return frames if isinstance(frames, int) else 1
-    count = 1
-    while count <= cap:
-        try:
-            image.seek(count)
-        except Exception:  # past the last page, or a page whose header is broken: the first is what is used
-            break
-        count += 1
-    return count
+        frames = getattr(image, "n_frames", 1)  # from the header in a WEBP file
+        return isinstance(frames, int) and frames > 1
+    try:
+        image.seek(1)
+    except Exception:  # there is no second page, or its header is broken: the first is what is used
+        return False
+    return True
 
 
 def _gif_frames(data: bytes, cap: int) -> int:
@@ -314,37 +333,24 @@ def _plain(image: Image.Image, said: str, keep_alpha: bool) -> Image.Image:
         except Exception:  # a damaged EXIF block is no reason to refuse good pixels
             turn = None
         upright = image.transpose(turn) if turn is not None else image
-        return _in_colour(upright, keep_alpha)
+        return in_srgb(upright, keep_alpha, image.info.get(_DEPTH, 8))
     except Exception as error:  # decoders fail on hostile data with nearly any exception
         raise _judged(error, said) from error
 
 
 def _taken(image: Image.Image) -> str | None:
-    """When a camera took the picture, to the minute; None where it does not tell, or not plainly."""
+    """When a camera took the picture, to the minute: the first date that can be read; None where there is none."""
     try:
-        block = image.getexif().get_ifd(_EXIF)
-        said = next((str(block[tag]) for tag in _TAKEN if tag in block), "")
-        return datetime.strptime(said[:16], "%Y:%m:%d %H:%M").strftime("%Y-%m-%d %H:%M")
+        block = image.getexif()
+        inner = block.get_ifd(_EXIF)
     except Exception:  # a damaged EXIF block is no reason to refuse good pixels
         return None
-
-
-def _in_colour(image: Image.Image, keep_alpha: bool) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-        top = values.max()
-        scale = 255 if image.mode == "F" and top <= 1 else 1 if top <= 255 and image.mode == "F" else 255 / 65535
-        return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    clear = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-    return clear if keep_alpha else on_white(clear)
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """RGB pixels of an RGBA picture as they look on a white page."""
-    page = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    return Image.alpha_composite(page, image).convert("RGB")
+    for said in (*(inner.get(tag) for tag in _TAKEN), block.get(_WRITTEN)):
+        try:
+            return datetime.strptime(str(said)[:16], "%Y:%m:%d %H:%M").strftime("%Y-%m-%d %H:%M")
+        except ValueError:
+            continue
+    return None
 
 
 def _judged(error: Exception, said: str) -> UserError:

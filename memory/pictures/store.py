@@ -21,7 +21,8 @@ from ...errors import UserError
 from ..home import write_whole
 from ..ledger.ledger import Ledger, now
 from ..records import Lineage, Picture, PictureKind
-from .decode import Decoded, Limits, Source, decode, on_white
+from .colours import on_white
+from .decode import Decoded, Limits, Source, decode
 
 CACHE_BYTES = 256_000_000  # of decoded pixels
 PNG_EFFORT = 1  # of 9: lossless all the same; 6 takes twice as long for a tenth of the size

@@ -8,7 +8,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from saccade.memory.pictures.decode import Limits, decode
 from saccade.memory.pictures.store import PictureStore
 from saccade.settings import Settings
 
-SMALL = Limits(bytes=200_000, pixels=64 * 48 * 4, frames=8)
+SMALL = Limits(bytes=200_000, pixels=64 * 48 * 4)
 
 
 def drawn(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:
@@ -109,11 +109,6 @@ REFUSED: list[tuple[str, bytes, str]] = [
     ("wide.gif", wide_gif(), "too_many_pixels"),
     ("huge.webp", webp_canvas(16_383), "too_many_pixels"),
     ("flat.bmp", bmp_header(0, 10), "damaged_file"),
-    ("long.gif", long_gif(10_000), "too_many_frames"),
-    ("nine.gif", long_gif(9), "too_many_frames"),
-    ("long.webp", saved(drawn(), "WEBP", save_all=True, append_images=[noise(64, 48), drawn()] * 5), "too_many_frames"),
-    ("long.png", saved(drawn(), "PNG", save_all=True, append_images=[noise(64, 48), drawn()] * 5), "too_many_frames"),
-    ("long.tif", saved(drawn(), "TIFF", save_all=True, append_images=[noise(64, 48), drawn()] * 5), "too_many_frames"),
     ("heavy.png", saved(noise(64, 48), "PNG") + bytes(200_000), "too_many_bytes"),
 ]
 
@@ -124,7 +119,7 @@ def test_a_bad_file_is_refused_by_its_kind_and_nothing_is_written(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(data)
-    store = PictureStore(tmp_path / "home", limits=Limits(bytes=5_000_000, pixels=SMALL.pixels, frames=8))
+    store = PictureStore(tmp_path / "home", limits=Limits(bytes=5_000_000, pixels=SMALL.pixels))
     with pytest.raises(UserError) as refusal:
         store.add(str(path), owner="ann")
     assert refusal.value.kind == kind
@@ -173,11 +168,15 @@ def test_what_is_no_readable_file_is_refused(tmp_path: Path, make: Callable[[Pat
     assert repr(str(source)) in refusal.value.message or str(source) in refusal.value.message
 
 
-@pytest.mark.parametrize("data", [huge_png(), long_gif(10_000)], ids=["30,000 x 30,000 px", "10,000 frames"])
-def test_a_bomb_costs_neither_time_nor_memory(data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "refused"),
+    [(huge_png(), True), (long_gif(10_000), False)],
+    ids=["30,000 x 30,000 px", "10,000 frames"],
+)
+def test_a_bomb_costs_neither_time_nor_memory(data: bytes, refused: bool) -> None:
     tracemalloc.start()
     start = time.perf_counter()
-    with pytest.raises(UserError):
+    with pytest.raises(UserError) if refused else nullcontext():
         decode(data)
     seconds = time.perf_counter() - start
     peak = tracemalloc.get_traced_memory()[1]
@@ -242,7 +241,7 @@ def test_every_mode_of_pillow_becomes_rgb(mode: str) -> None:
         expected = (127, 127, 127)
     elif mode == "F":
         image = Image.fromarray(np.full((48, 64), 0.5, np.float32))
-        expected = (127, 127, 127)
+        expected = (128, 128, 128)
     elif mode in ("La", "PA"):
         image, expected = Image.new("LA", (64, 48), (255, 255)).convert(mode), (255, 255, 255)
     else:
@@ -322,5 +321,5 @@ def test_random_damage_is_refused_or_decoded_but_never_another_error() -> None:
 
 
 def test_the_limits_come_from_the_settings() -> None:
-    limits = Limits.of(Settings(max_file_mb=2, max_megapixels=3, max_frames=4))
-    assert limits == Limits(bytes=2_000_000, pixels=3_000_000, frames=4)
+    limits = Limits.of(Settings(max_file_mb=2, max_megapixels=3))
+    assert limits == Limits(bytes=2_000_000, pixels=3_000_000)
