@@ -7,18 +7,17 @@ was stopped, because files that are known and looked through are skipped.
 
 from __future__ import annotations
 
-import glob
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ExpertFailed, UserError
+from ..errors import ExpertFailed
 from ..memory.indexed_regions import Stage, ready_regions, region_items, stage_done, stages_left, write_regions
 from ..memory.pictures.store import readable
 from ..memory.records import Lineage, RegionDraft
@@ -32,7 +31,6 @@ from ..tools.shared.reading import lines_of
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 BATCH = 16  # pictures whose things are found together
 AHEAD = 2  # batches that may wait for it
 
@@ -48,51 +46,6 @@ class Done:
     regions: int = 0
     words: int = 0  # that were read in it
     error: str | None = None
-
-
-def find_files(given: Sequence[str], home: Path) -> tuple[list[Path], list[dict[str, str]]]:
-    """The picture files that paths, folders and globs lead to, each once, in the order of their names.
-
-    Folders are gone through with all that is in them; of those only files with a picture's ending are taken, and
-    nothing under the home folder. A file that is named itself is taken whatever it is called.
-
-    Returns:
-        The files, and {path, error} for what leads to nothing.
-
-    Raises:
-        UserError: nothing leads anywhere (kind "nothing_matched").
-    """
-    files: dict[Path, None] = {}
-    bad: list[dict[str, str]] = []
-    inside = home.resolve()
-    for text in given:
-        path = Path(text).expanduser()
-        if path.is_dir():
-            found = list(_walk(path, inside))
-            why = f"{text!r} is a folder without pictures ({', '.join(sorted(ENDINGS))})."
-        elif path.exists():
-            found, why = [path], ""
-        else:
-            some = sorted(Path(one) for one in glob.glob(str(path), recursive=True))  # noqa: PTH207 (patterns may be absolute)
-            found = [one for each in some for one in (_walk(each, inside) if each.is_dir() else [each])]
-            found = [one for one in found if one.suffix.lower() in ENDINGS]
-            why = f"{text!r}: there is no such file or folder, and as a pattern it matches no picture."
-        if not found:
-            bad.append({"path": text, "error": why})
-        files |= dict.fromkeys(found)
-    if not files:
-        raise UserError(
-            f"Nothing to index: {' '.join(one['error'] for one in bad)} Try: saccade index FOLDER",
-            kind="nothing_matched",
-        )
-    return list(files), bad
-
-
-def _walk(folder: Path, without: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        here = Path(place)
-        folders[:] = sorted(name for name in folders if (here / name).resolve() != without)
-        yield from (here / name for name in sorted(names) if Path(name).suffix.lower() in ENDINGS)
 
 
 class Indexing:
@@ -124,8 +77,8 @@ class Indexing:
         except KeyboardInterrupt:
             self._stopped.set()
 
-    def summary(self, bad: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
-        """What came of it, as JSON values."""
+    def summary(self, bad: Sequence[dict[str, str]] = (), left_out: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """What came of it, as JSON values; `bad` and `left_out` are what `picture_files.find_files` tells."""
         seconds = time.perf_counter() - self._begun
         new = sum(one.new for one in self._done)
         failed = [{"path": str(one.path), "error": one.error} for one in self._done if one.error is not None]
@@ -137,6 +90,7 @@ class Indexing:
             "with_words": sum(one.words > 0 for one in self._done),
             "near_duplicates": sum(one.new and one.duplicates > 0 for one in self._done),
             "failed": [*bad, *failed],
+            "left_out": dict(left_out or {}),
             "seconds": round(seconds, 2),
             "pictures_per_second": round(new / max(seconds, 1e-9), 2),
             "stopped": self._stopped.is_set(),

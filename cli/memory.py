@@ -75,16 +75,17 @@ def index(
     """
     from rich.console import Console
 
-    from ..agent.indexing import Indexing, find_files
+    from ..agent.indexing import Indexing
+    from ..agent.picture_files import find_files
     from .memory_views import Progress, show_indexed
 
     with _opened(profile, user) as (agent, owner):
-        files, bad = find_files(paths, agent.settings.home)
+        found = find_files(paths, agent.settings.home)
         indexing = Indexing(agent.runtime, owner, regions=not no_regions, words=not no_words)
-        with Progress(len(files), quiet=as_json) as progress:
-            for done in indexing.run(files):
+        with Progress(len(found.files), quiet=as_json) as progress:
+            for done in indexing.run(found.files):
                 progress.advance(done)
-        summary = indexing.summary(bad)
+        summary = indexing.summary(found.bad, found.left_out)
         if as_json:
             typer.echo(json.dumps(summary, ensure_ascii=False))
         else:

@@ -104,6 +104,9 @@ def show_indexed(summary: dict[str, Any], console: Console) -> None:
         console.print(f"  [yellow]{escape(bad['path'])}[/]: {escape(bad['error'])}", highlight=False, soft_wrap=True)
     if len(summary["failed"]) > BAD_SHOWN:
         console.print(f"  and {len(summary['failed']) - BAD_SHOWN} more (all of them with --json)")
+    if summary["left_out"]:
+        told = "; ".join(f"{count} {what}" for what, count in summary["left_out"].items())
+        console.print(f"Left out: {escape(told)}.", highlight=False, soft_wrap=True)
     if summary["notice"]:
         console.print(f"[yellow]{escape(summary['notice'])}[/]", highlight=False)
     if summary["stopped"]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 Source = str | Path | bytes | Image.Image | np.ndarray | BinaryIO  # an array: (height, width, 3) uint8, RGB
 
-FORMATS = "PNG, JPEG, WEBP, BMP, GIF and TIFF"
+FORMATS = "PNG, JPEG, WEBP, AVIF, BMP, GIF and TIFF"
 _ORIENTATION = 0x0112
 _DEPTH = "saccade_depth"  # in a picture's info: bits a channel of the PNG that it came from
 # The EXIF block; when the picture was taken, turned into numbers, or written.
@@ -59,10 +60,10 @@ _SIGNATURES: list[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]]] = [
     (re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
     (re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImagePlugin.TiffImageFile),
+    (re.compile(rb"....ftypavi[fs]", re.DOTALL), AvifImagePlugin.AvifImageFile),
 ]
 _KNOWN_STRANGERS: list[tuple[re.Pattern[bytes], str]] = [
     (re.compile(rb"....ftyp(heic|heix|heif|mif1|msf1|hevc)", re.DOTALL), "a HEIC picture"),
-    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "an AVIF picture"),
     (re.compile(rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
     (re.compile(rb"%PDF-"), "a PDF document"),
     (re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg", re.DOTALL), "an SVG drawing"),

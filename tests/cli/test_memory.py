@@ -10,7 +10,8 @@ import matplotlib
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from saccade.agent.indexing import Indexing, find_files
+from saccade.agent.indexing import Indexing
+from saccade.agent.picture_files import find_files
 from saccade.cli import main
 from saccade.errors import UserError
 from saccade.memory.times import moment, span
@@ -264,18 +265,38 @@ def test_files_are_found_in_folders_by_globs_and_by_name(tmp_path):
     def names(*given):
         return [
             file.relative_to(tmp_path).as_posix()
-            for file in find_files([str(tmp_path / one) for one in given], home)[0]
+            for file in find_files([str(tmp_path / one) for one in given], home).files
         ]
 
     assert names(".") == ["a/1.png", "a/b/2.JPG"]  # nothing of the home folder
     assert names("a", "a/1.png") == ["a/1.png", "a/b/2.JPG"]  # each once
     assert names("**/*.JPG") == ["a/b/2.JPG"]
     assert names("c.data") == ["c.data"]  # named itself: the decoder will say what it is
-    files, bad = find_files([str(tmp_path / "a"), str(tmp_path / "nowhere")], home)
+    found = find_files([str(tmp_path / "a"), str(tmp_path / "nowhere")], home)
+    files, bad = found.files, found.bad
     assert (len(files), len(bad)) == (2, 1)
     with pytest.raises(UserError) as refused:
         find_files([str(tmp_path / "nowhere")], home)
     assert refused.value.kind == "nothing_matched"
+
+
+def test_what_a_system_keeps_for_itself_is_left_out_and_counted(tmp_path):
+    names = ("a.png", "b.JFIF", "._a.png", ".hidden.png", "c.heic", "d.txt", ".thumbnails/a.png", "@eaDir/x.jpg",
+             "deep/e.avif", "deep/Thumbs.db")  # fmt: skip
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"x")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "f.png").write_bytes(b"x")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "other")
+    found = find_files([str(tmp_path / "in"), str(tmp_path / "in" / "a.png")], tmp_path / "home")
+    assert [one.name for one in found.files] == ["a.png", "b.JFIF", "e.avif", "f.png"]
+    assert dict(found.left_out) == {
+        "hidden and system folders": 2, "folders that were gone through already": 1, "hidden files": 2,
+        "HEIC pictures (convert them first, to JPEG say)": 1, "files that are no pictures": 2,
+        "the same file by another path": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "length"), [("30d", 30 * 24), ("12h", 12), ("2w", 14 * 24), ("1.5 days", 36)])

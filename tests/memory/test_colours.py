@@ -67,9 +67,13 @@ def pixel(data: bytes, x: int = 0, y: int = 0) -> tuple[int, ...]:
     return decode(data).image.getpixel((x, y))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 def test_a_colour_profile_is_applied(kind):
-    exact: dict[str, object] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}.get(kind, {})
+    exact: dict[str, object] = {
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    }.get(kind, {})
     data = saved(Image.new("RGB", (16, 16), P3_RED), kind, icc_profile=display_p3(), **exact)
     assert pixel(data, 8, 8) == pytest.approx((255, 0, 0), abs=3)
     clear = Image.new("RGBA", (4, 4), (*P3_RED, 128))
