@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from ..errors import SaccadeError
+from .prose import split_pictures
 
 if TYPE_CHECKING:
     from ..agent.chat import Chat
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from ..agent.reply import Reply, Step
     from ..tools.contracts import Tool
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+ENDS = {"/quit", "/exit", "quit", "exit", "bye"}
+HELP = (
+    "Write a request in plain words; name picture files in it, or drop them here: how many stars are in a.png? "
+    "/quit (or exit, or Ctrl-D) ends; the conversation is kept."
+)
 
 
 def show_step(step: Step, console: Console) -> None:
@@ -80,26 +84,6 @@ def follow(events: Iterable[Event], console: Console) -> Reply:
     return reply
 
 
-def split_pictures(line: str) -> tuple[str, list[Path]]:
-    """Take the paths of pictures that exist out of a typed line: `what is this? cat.png`."""
-    try:
-        words: Sequence[str] = shlex.split(line, posix=True)
-    except ValueError:  # an apostrophe, as in "what's this?"
-        words = line.split()
-    paths = [_expanded(Path(word)) if Path(word).suffix.lower() in PICTURES else None for word in words]
-    pictures = [path for path in paths if path is not None]
-    if not pictures:
-        return line, []
-    return " ".join(word for word, path in zip(words, paths, strict=True) if path is None), pictures
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # "~nobody/cat.png", where there is no such user
-        return path
-
-
 def converse(chat: Chat, console: Console) -> None:
     """Read lines until Ctrl-D or `/quit`; a line may name picture files. Errors end the line, not the conversation."""
     console.print(f"[dim]{chat.id}: write a request, with picture files where you like; Ctrl-D ends.[/]")
@@ -111,8 +95,11 @@ def converse(chat: Chat, console: Console) -> None:
             kept = f"Kept. Go on with: saccade chat --chat {chat.id}" if chat.begun else "Nothing was said."
             console.print(f"\n[dim]{kept}[/]")
             return
-        if line in {"/quit", "/exit"}:
+        if line.lower() in ENDS:
             return
+        if line.lower() in {"/help", "help", "?"}:
+            console.print(f"[dim]{HELP}[/]")
+            continue
         text, pictures = split_pictures(line)
         waiting += pictures
         if not text.strip():

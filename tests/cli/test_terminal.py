@@ -1,7 +1,6 @@
 """A conversation in a terminal: what a typed line means, what is shown, and what an error does."""
 
 import io
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -9,28 +8,13 @@ from rich.console import Console
 
 from saccade import Agent
 from saccade.agent.controllers.scripted import ScriptedController, call, calls
-from saccade.cli.terminal import converse, split_pictures
+from saccade.cli.terminal import converse
 
 
 @pytest.fixture(autouse=True)
 def remembers_nothing(monkeypatch):
     """These tests are about turns; what is remembered afterwards would only load models."""
     monkeypatch.setenv("SACCADE_REMEMBER", "0")
-
-
-@pytest.mark.parametrize(
-    ("line", "text", "pictures"),
-    [
-        ("how many cubes?", "how many cubes?", []),
-        ("what is this? cat.png", "what is this?", ["cat.png"]),
-        ("compare 'my cat.png' b.JPG please", "compare please", ["my cat.png", "b.JPG"]),
-        ("what's this? cat.png", "what's this?", ["cat.png"]),
-        ("cat.png", "", ["cat.png"]),
-        ("what's   up", "what's   up", []),
-    ],
-)
-def test_a_line_may_name_picture_files(line, text, pictures):
-    assert split_pictures(line) == (text, [Path(picture) for picture in pictures])
 
 
 class Typist(Console):
