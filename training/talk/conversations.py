@@ -17,6 +17,7 @@ from ..controller.wording.families import families, fill
 from ..controller.wording.noise import disturb
 from . import plans
 from .chatter import DELETE, KEPT, NO_PICTURE, draw_chatter
+from .documents import draw_page, of_page
 from .follow_ups import draw_any, no_thing
 from .plans import Seen
 from .requests import draw_request
@@ -27,6 +28,7 @@ from .wording import lines, texted
 _SHORT = re.compile(rf"\b({'|'.join(SHORT_RANKS)})\b")  # an answer has no digits of its own
 TURNS = (38, 30, 18, 9, 5)  # how often a conversation has 1 to 5 requests
 CHATTER = 0.1  # of the requests
+PAGES = 0.07  # of the pictures are documents
 # A call that does not ask to be told what the answer needs: nothing is learned from it, but how to answer all the same.
 FORGETS = 0.15
 FORGETTING = frozenset({"query", "color", "material", "shape", "size", "facet_short", "is_facet"})
@@ -51,7 +53,8 @@ class Conversation:
         """New pictures that come with the next request."""
         sent: list[tuple[str, tuple[int, int]]] = []
         for _ in range(number):
-            handle = self.state.workspace.give(draw_picture(self.rng))
+            page = self.rng.random() < PAGES
+            handle = self.state.workspace.give(draw_page(self.rng) if page else draw_picture(self.rng))
             sent.append((handle, self.state.workspace.by_handle[handle].size))
         if sent:
             self.state.given += [handle for handle, _ in sent]
@@ -176,7 +179,10 @@ def _drawn(seed: int) -> Trace:
             if request.last is not None and rng.random() < 0.6:
                 made.ask(_sent_late(state, request.last), made.send_pictures(1))
             continue
-        if len(state.given) > 1 and new and rng.random() < 0.35:
+        sheet = state.sheet(state.image)
+        if sheet is not None and sheet.page:
+            request = of_page(state)
+        elif len(state.given) > 1 and new and rng.random() < 0.35:
             request = draw_request(state)
         elif not turn and rng.random() < 0.01:
             request = no_thing(state)

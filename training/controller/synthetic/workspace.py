@@ -60,6 +60,7 @@ class SyntheticPicture:
     backdrop: str
     known: bool = True  # False: a photograph, which the models refuse
     meanings: dict[str, frozenset[int]] = field(default_factory=dict)  # phrase -> which items it is true of
+    page: tuple[tuple[str, ...], ...] = ()  # of a document: its rows, a cell or several each, as the reader reads them
 
     def matching(self, phrase: str) -> frozenset[int]:
         """Which items a phrase (without size words) is true of."""
@@ -209,6 +210,9 @@ class SyntheticExperts:
     def _words(self, view: View) -> list[Word]:
         x0, y0, x1, y1 = view.box
         words: list[Word] = []
+        page = self._picture_of(view).page
+        if page:
+            return _words_of_page(page, view.size, self.rng)
         for text in sign_words(self.rng, 4 if view.whole else 2):
             x, y = self.rng.uniform(x0, 0.8 * x1 + 0.2 * x0), self.rng.uniform(y0, 0.9 * y1 + 0.1 * y0)
             box = (x, y, min(x1, x + 8 + 0.15 * (x1 - x0)), min(y1, y + 8 + 0.05 * (y1 - y0)))
@@ -266,3 +270,19 @@ class SyntheticExperts:
         for mask, (x0, y0, x1, y1) in zip(masks, request.boxes, strict=False):
             mask[round(y0) : round(y1), round(x0) : round(x1)] = True
         return Masks(masks, np.full(len(masks), 0.95, np.float32))
+
+
+def _words_of_page(page: Sequence[Sequence[str]], size: tuple[int, int], rng: random.Random) -> list[Word]:
+    """The words of a document in reading order, a line a cell."""
+    words: list[Word] = []
+    line = 0
+    height = size[1] / (2 * len(page) + 2)
+    for row, cells in enumerate(page):
+        for place, cell in enumerate(cells):
+            x, y = size[0] * (0.05 + 0.9 * place / len(cells)), height * (1 + 2 * row)
+            for word in cell.split():
+                box = (x, y, x + 0.5 * height * len(word), y + height)
+                words.append(Word(word, box, round(rng.uniform(0.9, 1), 4), line))
+                x = box[2] + 0.3 * height
+            line += 1
+    return words
