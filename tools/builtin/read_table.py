@@ -76,7 +76,8 @@ class ReadTable(Tool[ReadTableArguments]):
                 recorded.regions, recorded.facts["tables"], recorded.facts["csv"], strict=True
             )
         ]
-        pairs = [f"pairs {quoted(_pairs(recorded.facts['pairs']), BRIEF)}"] if recorded.facts["pairs"] else []
+        some = [] if tables else recorded.facts["pairs"]  # what stands in a table was told
+        pairs = [f"pairs {quoted(_pairs(some), BRIEF)}"] if some else []
         return "; ".join([*tables, *pairs]) or "no table found"
 
     def references(self, recorded: Recorded) -> dict[str, str]:

@@ -13,22 +13,11 @@ from .state import Last, Request, State
 from .wording import a_picture, ended, lines
 
 Page = tuple[tuple[str, ...], ...]
-_SUMS = (
-    "Total",
-    "TOTAL",
-    "Total due",
-    "Sum",
-    "Amount due",
-    "Subtotal",
-    "Tax",
-    "VAT 20%",
-    "Tip",
-    "Change",
-    "Cash",
-    "Card",
-)
+_SUMS = ("Total", "TOTAL", "Total due", "Sum", "Amount due", "Subtotal", "Tax", "VAT 20%", "Tip", "Change", "Cash",
+         "Card")  # fmt: skip
 _FORM = ("Name", "Date", "Address", "Phone", "Invoice", "Order number", "Customer", "Due date", "Table", "Room", "Gate",
-         "Seat", "Flight", "From", "To", "Platform", "Weight", "Price", "Reference", "Email", "Birthday", "City")  # fmt: skip
+         "Seat", "Flight", "From", "To", "Platform", "Weight", "Price", "Reference", "Email", "Birthday",
+         "City")  # fmt: skip
 _HEADS = ("Name", "City", "Item", "Date", "Price", "Seats", "Guide", "Tour", "Team", "Points", "Won", "Lost", "Country",
           "Year", "Amount", "Code", "Length", "Score")  # fmt: skip
 _SCREENS = ("Error", "Warning", "Could not save the file", "Connection refused", "Update ready", "Low battery",
@@ -122,8 +111,6 @@ def _table(image: str) -> Plan:
     (seen,) = yield [("read_table", {"image": image})]
     if "table" in seen.references:
         return "Here it is: {table}"
-    return (
-        "I see no table there, but labels and values: {pairs}."
-        if "pairs" in seen.references
-        else "I see no table there."
-    )
+    if "pairs" in seen.references:
+        return "I see no table there, but labels and values: {pairs}."
+    return "I see no table there."
