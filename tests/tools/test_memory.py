@@ -19,7 +19,7 @@ from saccade.tools.builtin.search_memory import begin_of
 from saccade.tools.contracts import Talk
 from saccade.tools.registry import all_tools
 from saccade.tools.runner import ToolRunner
-from saccade.tools.shared.consent import agrees
+from saccade.tools.shared.consent import agrees, orders
 from saccade.tools.shared.quoting import quoted
 from saccade.tools.user_memory import UserMemory
 
@@ -261,7 +261,13 @@ def test_nothing_is_deleted_before_the_user_says_yes_in_the_next_turn(home):
     ask = "Not deleted: img_1 is deleted for good only after the user says yes. Ask."
     assert chat.do("forget_image", said="yes, forget img_1, I am sure", image="img_1").text == ask
     chat.say()
-    assert chat.do("forget_image", said="no, keep it", image="img_1").text == ask
+    refused = chat.do("forget_image", said="no, keep it", image="img_1")
+    assert not refused.ok
+    assert refused.text.startswith("Not deleted, and do not ask")
+    chat.say()
+    assert "Not deleted" in chat.do("forget_image", said="yes", answered="Delete img_1?", image="img_1").text
+    chat.say()
+    assert chat.do("forget_image", said="forget img_1 after all", image="img_1").text == ask
     chat.say()
     seen = chat.do("forget_image", said="yes", answered="Shall I delete img_1 for good?", image="img_1")
     assert seen.text == "img_1 is forgotten."
@@ -308,6 +314,46 @@ def test_a_crash_between_the_record_and_the_deletion_is_made_up_for(home, monkey
     assert not red.path.exists()
     chat.calls -= 1
     assert chat.do("forget_image", said="yes", image="img_1").text == "img_1 is forgotten."  # once more is the same
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "forget img_1",
+        "Delete the second picture.",
+        "please erase this one",
+        "get rid of that photo",
+        "forget this image",
+        "remove it from your memory",
+        "can you wipe everything you have of me",
+        "Could you forget the last picture?",
+    ],
+)
+def test_an_order_to_delete(said):
+    assert orders(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "forget it",
+        "oh, forget it!",
+        "Forget about it.",
+        "never mind",
+        "stop",
+        "that's wrong",
+        "cancel, thanks",
+        "yes",
+        "If I remove the leaves, how many things are left?",
+        "remove the background",
+        "what did you drop?",
+        "drop it then",
+        "how many are left when I delete the red one",
+        "forgetful fish",
+    ],
+)
+def test_what_is_no_order_to_delete(said):
+    assert not orders(said)
 
 
 YES = ("yes", "Yes!", "yes please", "ok, do it", "sure", "go ahead", "Yes, delete img_1 for good", "y", "of course")

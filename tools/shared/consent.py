@@ -42,6 +42,28 @@ _DELETING = re.compile(
 )
 
 
+_NEVER_MIND = re.compile(
+    r"^\W*(?:(?:oh|ok|okay|no|just|please|well|ah|and|so|then)\W+)*(?:forget (?:it|that|this|about (?:it|that|this))|"
+    r"never ?mind|drop (?:it|that)|stop|cancel|leave it)\b\W*(?:then|please|thanks|thank you|now|sorry)?\W*$",
+    re.I,
+)
+_WHAT = re.compile(
+    r"\b(pic|pics|pictures?|images?|photos?|photographs?|shots?|screenshots?|scans?|files?|this|that|these|those|ones?|"
+    r"it|them|img_\d+|memory|everything|all)\b",
+    re.I,
+)
+_OTHERWISE = re.compile(r"\b(how many|how much|background|what if|if i|suppose|left over|wrong)\b", re.I)
+
+
+def orders(said: str) -> bool:
+    """Whether someone's own words tell to delete a picture: "delete the second one", but not "forget it"."""
+    text = said.replace("’", "'")
+    if _NEVER_MIND.match(text) or _OTHERWISE.search(text):
+        return False
+    verb = _DELETING.search(text)
+    return verb is not None and _WHAT.search(text[verb.end() :] or text) is not None
+
+
 def agrees(talk: Talk, handle: str) -> bool:
     """Whether the user's own words of this turn are a plain yes to deleting `handle`, asked in the turn before.
 
