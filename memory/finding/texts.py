@@ -22,8 +22,8 @@ LONGEST = 80  # characters of a quotation
 def find_texts(ledger: Ledger, owner: str, query: Query, asked: Wanted) -> dict[int, float]:
     """Memories whose texts have the words, best first, each with the share of them that it has (1: all).
 
-    Where something is said to stand written there, only what says all of it counts. Misspelt words find those that
-    they are nearest to.
+    Where something is said to stand written there, its words alone count: by them a picture is known. Misspelt words
+    find those that they are nearest to.
     """
     words = list(dict.fromkeys([*asked.words, *asked.written]))[:MOST_WORDS]
     if not words or not ledger.exists:
@@ -31,15 +31,15 @@ def find_texts(ledger: Ledger, owner: str, query: Query, asked: Wanted) -> dict[
     terms = {word: _term(ledger, word) for word in words}
     must = asked.written or words
     found = dict.fromkeys(_matching(ledger, owner, query, " AND ".join(terms[word] for word in must)), 1.0)
-    if found or asked.written or len(words) == 1:
+    if found or len(must) == 1:
         return found
-    some = _matching(ledger, owner, query, " OR ".join(terms.values()))
+    some = _matching(ledger, owner, query, " OR ".join(terms[word] for word in must))
     has: dict[int, int] = dict.fromkeys(some, 0)
-    for term in terms.values():
-        for memory in _matching(ledger, owner, query, term, 10 * TEXTS):
+    for word in must:
+        for memory in _matching(ledger, owner, query, terms[word], 10 * TEXTS):
             if memory in has:
                 has[memory] += 1
-    shares = {memory: has[memory] / len(words) for memory in some if has[memory] >= LEAST_SHARE * len(words)}
+    shares = {memory: has[memory] / len(must) for memory in some if has[memory] >= LEAST_SHARE * len(must)}
     return dict(sorted(shares.items(), key=lambda one: -one[1]))
 
 

@@ -34,9 +34,15 @@ _AFTER = frozenset(
 _WITHOUT = re.compile(
     r"\s*,?\s*\b(?:without|but no|but not|except(?: for)?|minus|that has no|with no)\b\s+", re.IGNORECASE
 )
+# What is said to stand written there: words in capitals, else all up to the next part of the sentence. The sign that
+# they stand on goes with them.
 _SAID = re.compile(
-    r"\b(?:(?:that|which)\s+)?(?:says?|saying|said|reads?|reading|written|spells?|(?:with|has|have|bears?|bearing) the "
-    r"(?:words?|text|letters|title|name))\b\s*:?\s*(?:on it\s*)?(?P<words>.+)$",
+    r"(?:\s*,?\s*(?:\b(?:with|beside|by|next to|near|has|having|bearing|and)\s+)?(?:\b(?:an?|the|some)\s+)?"
+    r"\b(?:sign|label|board|plate|sticker|poster|note)s?)?\s*\b(?:(?:that|which)\s+)?"
+    r"(?:says?|saying|said|reads?|reading|spells?|written|(?:with|has|have|bears?|bearing) the "
+    r"(?:words?|text|letters|title|name))\b\s*:?\s*(?:on it\s*)?"
+    r"(?P<words>(?-i:[A-Z0-9][A-Z0-9'&.-]+(?:\s+[A-Z0-9][A-Z0-9'&.-]+)*)(?![\w])|[^,.;:!?]+?)"
+    r"(?=\s*(?:$|[,.;:!?]|\b(?:and|with|beside|next to|on|in|at|before|near|from|standing)\b))",
     re.IGNORECASE,
 )
 _MARKS = '"\u201c\u201d\u00ab\u00bb'
@@ -69,11 +75,13 @@ def wanted(sentence: str) -> Wanted:
     if not core(rest):  # "without a hat": there is nothing else to look for
         rest, gone = whole, []
     written = [next(part for part in found if part) for found in _QUOTED.findall(rest)]
-    said = _SAID.search(_QUOTED.sub(" ", rest))
-    if said is not None and core(said["words"]):
-        written.append(core(said["words"]))
-        rest = rest[: rest.lower().find(said[0].lower().strip())] if said[0].strip() else rest
-    text = _with_article(core(_QUOTED.sub(" ", rest)), rest)
+    bare = _QUOTED.sub(" ", rest)
+    for said in _SAID.finditer(bare):
+        if core(said["words"]):
+            written.append(core(said["words"]))
+    bare = _SAID.sub(lambda said: " " if core(said["words"]) else said[0], bare)
+    bare = re.sub(r"\s+(?=[,.;:!?])", "", " ".join(bare.split()))
+    text = _with_article(core(bare), bare)
     everything = " ".join([text, *written]) or whole
     return Wanted(
         text or " ".join(written) or whole,

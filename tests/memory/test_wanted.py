@@ -36,6 +36,13 @@ def test_what_is_written_and_what_is_left_out():
     assert (ball.text, ball.without) == ("red cube", ("blue ball",))
 
 
+def test_signs_are_taken_out_of_a_caption():
+    told = wanted("a small orange mug with a sign that says VAN, a red ball beside a sign that reads NOAH and a blue "
+                  "wooden heart with the word SALT on a desk")  # fmt: skip
+    assert told.written == ("van", "noah", "salt")
+    assert told.text == "a small orange mug, a red ball and a blue wooden heart on a desk"
+
+
 @pytest.fixture
 def local(home, opened: Opened):
     return opened(home)
