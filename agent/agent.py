@@ -165,6 +165,7 @@ class Agent:
 
         with self._lock:
             if self._runtime is None:
+                readers = self.experts if "reader" in self.profile.models else None
                 self._runtime = Runtime(
                     settings=self.settings,
                     profile=self.profile,
@@ -174,7 +175,7 @@ class Agent:
                     chats=self.chats,
                     controller=self._controller(),
                     open_memory=lambda: self.memory,
-                    remembering=Remembering(lambda: self.memory),
+                    remembering=Remembering(lambda: self.memory, readers),
                 )
             return self._runtime
 

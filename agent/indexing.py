@@ -24,9 +24,9 @@ from ..memory.records import Lineage, RegionDraft
 from ..tools.contracts import declared
 from ..tools.embedder import view_of_image
 from ..tools.look import IN_DOMAIN
-from ..tools.requests import Detect, Likeness, Read, Word
+from ..tools.requests import Detect, Likeness
 from ..tools.shared.finding import EVERYTHING, asked_for_only, things_in
-from ..tools.shared.reading import lines_of
+from .reading import read_words
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -175,18 +175,8 @@ class Indexing:
         return stages_left(self._runtime.store, self._owner, _full(one), self._stages)
 
     def read(self, pictures: Sequence[str]) -> dict[str, str]:
-        """The words in pictures, line by line, of those that have any and that the reader knows."""
-        runtime = self._runtime
-        views = {id: view_of_image(runtime.store.open(id, self._owner)) for id in pictures}
-        likeness = runtime.experts.ask("reader", [Likeness(view) for view in views.values()])
-        known = {id: view for (id, view), like in zip(views.items(), likeness, strict=True)
-                 if like is None or like >= IN_DOMAIN}  # fmt: skip
-        texts: dict[str, str] = {}
-        for id, view in known.items():  # one by one: a page takes a second, and the pool has others to serve
-            words: list[Word] = runtime.experts.ask("reader", [Read(view)])[0]
-            if words:
-                texts[id] = "\n".join(line.text for line in lines_of(words))
-        return texts
+        """The words in pictures, of those that have any."""
+        return read_words(self._runtime.experts, self._runtime.store, self._owner, pictures)
 
     def detect(self, pictures: Sequence[str]) -> dict[str, list[RegionDraft]]:
         """The things in pictures, each under the detector's own name; none in pictures that the models do not know."""

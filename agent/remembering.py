@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import SaccadeError
 from ..memory.ledger.pending_turns import Met, PendingTurn, done, met, pending_turns, settle
+from .reading import read_words
 
 if TYPE_CHECKING:
     from ..memory.memory import Memory
+    from ..tools.contracts import Experts
 
 log = logging.getLogger("saccade")
 
@@ -26,11 +28,12 @@ class Remembering:
 
     Args:
         memory: gives the memory; asked for only when there is something to remember.
-        listener: told how many turns are left, after each.
+        experts: who reads the words in new pictures; None: nobody does.
     """
 
-    def __init__(self, memory: Callable[[], Memory]) -> None:
+    def __init__(self, memory: Callable[[], Memory], experts: Experts | None = None) -> None:
         self._memory = memory
+        self._experts = experts
         self._turns: deque[PendingTurn] = deque()
         self._changed = threading.Condition()
         self._busy = False
@@ -58,7 +61,7 @@ class Remembering:
         memory = self._memory()
         left = pending_turns(memory.store.ledger, owner)
         for turn in left:
-            remember_turn(memory, turn)
+            remember_turn(memory, turn, self._experts)
             settle(memory.store.ledger, turn)
         return len(left)
 
@@ -73,7 +76,7 @@ class Remembering:
                 turn, self._busy = self._turns.popleft(), True
             try:
                 memory = self._memory()
-                remember_turn(memory, turn)
+                remember_turn(memory, turn, self._experts)
                 done(memory.store.ledger, turn)
                 if not caught_up:
                     caught_up = True
@@ -84,12 +87,26 @@ class Remembering:
                 log.exception("What turn %s of %s met is not remembered yet", turn.turn, turn.chat)
 
 
-def remember_turn(memory: Memory, turn: PendingTurn) -> list[str]:
-    """Remember what a turn met, with the labels, captions and words that were found; the ids that are new."""
+def remember_turn(memory: Memory, turn: PendingTurn, experts: Experts | None = None) -> list[str]:
+    """Remember what a turn met, with the labels, captions and words that were found; the ids that are new.
+
+    With `experts`, the words in new pictures are read, where the turn itself has not read them.
+    """
     found = met(memory.store.ledger, turn)
     new = _remember(memory, turn.owner, found.items)
     _note(memory, turn.owner, found)
+    unread = [item for item in new if "." not in item and item not in found.words]
+    if experts is not None and unread:
+        _read(memory, turn.owner, unread, experts)
     return new
+
+
+def _read(memory: Memory, owner: str, pictures: list[str], experts: Experts) -> None:
+    try:
+        for id, words in read_words(experts, memory.store, owner, pictures).items():
+            memory.note(owner, id, words=words)
+    except SaccadeError as error:  # it is remembered all the same
+        log.info("The words in %s are not remembered: %s", ", ".join(pictures), error.message)
 
 
 def _remember(memory: Memory, owner: str, items: list[str]) -> list[str]:

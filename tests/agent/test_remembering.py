@@ -95,6 +95,22 @@ def test_pictures_and_regions_of_a_turn_are_remembered_after_it(agents):
     assert agent.memory.count("ben")["pictures"] == 0
 
 
+def test_the_words_in_a_picture_are_remembered_though_nobody_asked_for_them(agents):
+    scene = next(
+        one for one in (sample_scene(n, "test") for n in range(20_100, 20_200)) if any(t.word for t in one.things)
+    )
+    rendered = render(scene, 512)
+    picture = f"pic_{decode(rendered.image).sha256[:12]}"
+    experts = Experts()
+    experts.truth = TrueExperts({picture: (scene, rendered.boxes.astype(float), rendered.masks)}.__getitem__)
+    word = next(thing.word for thing in scene.things if thing.word)
+    agent = agents(["Hello.", "Hello again."], experts)
+    agent.chat("ann").send("Look", images=[rendered.image])
+    assert agent.remembering.wait(20)
+    (hit, *_) = agent.memory.recall("ann", Query(words=f"Where did I see the sign that says {word}?"))
+    assert (hit.id, hit.why) == (picture, f'says "{word}"')
+
+
 def test_the_reply_does_not_wait_for_it(agents):
     experts = Experts()
     experts.wait.clear()
