@@ -104,12 +104,13 @@ class Indexing:
     def _looked_through(self, files: Sequence[Path]) -> Iterator[Done]:
         """Whole pictures in this thread, what is in them in a second one, its rows in a third."""
         with ThreadPoolExecutor(1, "saccade-find") as finder, ThreadPoolExecutor(1, "saccade-write") as writer:
-            under_way: deque[Future[Future[list[Done]]]] = deque()
+            under_way: deque[tuple[list[Done], Future[Future[list[Done]]]]] = deque()
             batch: list[Done] = []
 
             def finished(most: int) -> Iterator[Done]:
                 while len(under_way) > most:
-                    yield from under_way.popleft().result().result()
+                    yield from under_way[0][1].result().result()
+                    under_way.popleft()
 
             try:
                 for one in self._pictures(files):
@@ -118,14 +119,21 @@ class Indexing:
                         continue
                     batch.append(one)
                     if len(batch) == BATCH:
-                        under_way.append(finder.submit(self._find, batch, writer))
+                        under_way.append((batch, finder.submit(self._find, batch, writer)))
                         batch = []
                         yield from finished(AHEAD)
                 if batch:
-                    under_way.append(finder.submit(self._find, batch, writer))
+                    under_way.append((batch, finder.submit(self._find, batch, writer)))
+                    batch = []
                 yield from finished(0)
-            except (KeyboardInterrupt, GeneratorExit):
-                for one in under_way:
+            except KeyboardInterrupt:  # what was taken in is told, though nobody has looked through it yet
+                for _, one in under_way:
+                    one.cancel()
+                yield from (one for some, _ in under_way for one in some)
+                yield from batch
+                raise
+            except GeneratorExit:
+                for _, one in under_way:
                     one.cancel()
                 raise
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import SaccadeError, UserError
-from .options import AsJson, ProfileName, User
+from .options import INTERRUPTED, AsJson, ProfileName, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..agent.agent import Agent
     from ..memory.query import Report
+
+ALL_BAD = 3  # the exit code of an index run that could take no file at all
 
 memory = typer.Typer(
     help="The health of the memory: look whether it is whole, mend it, carry it elsewhere.",
@@ -69,7 +71,8 @@ def index(
 ) -> None:
     """Remember pictures of folders, the things in them and their words. Files that are known are skipped.
 
-    Ctrl-C loses nothing: the same command goes on where it was stopped. Bad files are listed at the end.
+    Ctrl-C loses nothing: the same command goes on where it was stopped. Bad files are listed at the end; where all
+    of them are bad, the exit code is 3.
 
     Example: saccade index ~/pictures 'scans/**/*.tif'
     """
@@ -90,8 +93,12 @@ def index(
             typer.echo(json.dumps(summary, ensure_ascii=False))
         else:
             show_indexed(summary, Console())
+    if summary["stopped"] and as_json:
+        sys.exit(INTERRUPTED)  # all is told in the one object on stdout
     if summary["stopped"]:
         raise KeyboardInterrupt
+    if summary["failed"] and not summary["new"] + summary["known"]:
+        sys.exit(ALL_BAD)
 
 
 def search(

@@ -14,6 +14,8 @@ def _brought() -> str:
     return "".join(f", {one.name}:NAME" for one in entry_points(CONTROLLERS_GROUP))
 
 
+INTERRUPTED = 130  # the exit code after Ctrl-C
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 ProfileName = Annotated[
     str | None,

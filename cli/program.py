@@ -16,9 +16,16 @@ import typer
 from ..errors import SaccadeError, UserError
 from ..settings import TOOLS_GROUP, entry_points
 from . import machine, memory, scenes, talk, work
+from .options import INTERRUPTED
 
-INTERRUPTED = 130
-STOPPED = "Stopped. What was acknowledged is kept; `saccade chat --chat ID` and `saccade ask --chat ID` go on."
+STOPPED = "Stopped. What was acknowledged is kept{how}."
+# How a command that was stopped is gone on with.
+GO_ON = {
+    "train": "; the same command with --resume goes on",
+    "index": "; the same command goes on",
+    "chat": "; `saccade chat --chat ID` goes on",
+    "ask": "; `saccade ask --chat ID` goes on",
+}
 
 
 def _brought() -> str:
@@ -64,7 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
     except SaccadeError as error:
         code = _complain(error.kind, error.message, 1, as_json)
     except KeyboardInterrupt:
-        code = _complain("interrupted", STOPPED, INTERRUPTED, as_json)
+        how = GO_ON.get(next((word for word in given if not word.startswith("-")), ""), "")
+        code = _complain("interrupted", STOPPED.format(how=how), INTERRUPTED, as_json)
     except typer.Exit as done:
         code = done.exit_code
     except typer.exceptions.TyperException as error:

@@ -205,10 +205,19 @@ def test_a_stopped_indexing_goes_on_where_it_was(capsys, empty, pictures, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(Indexing, "_pictures", stopped)
-        assert run(capsys, "index", pictures, "--no-regions", "--json")[0] == 130
+        code, out, _ = run(capsys, "index", pictures, "--no-regions", "--json")
+        told = json.loads(out)  # one object, with what was done
+        assert (code, told["stopped"], told["files"], told["new"]) == (130, True, 2, 1)  # the first is bad
+        assert "the same command goes on" in run(capsys, "index", pictures, "--no-regions")[2]
     code, out, _ = run(capsys, "index", pictures, "--no-regions", "--json")
     summary = json.loads(out)
     assert (code, summary["new"] + summary["known"]) == (0, len(SCENES) + 1)
+
+
+def test_where_all_files_are_bad_the_exit_code_says_so(capsys, empty, tmp_path):
+    (tmp_path / "bad.png").write_text("no picture")
+    code, out, _ = run(capsys, "index", tmp_path, "--json")
+    assert (code, len(json.loads(out)["failed"])) == (3, 1)
 
 
 @pytest.mark.parametrize(
