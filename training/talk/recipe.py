@@ -196,7 +196,7 @@ def measure(model: Any, tokenizer: Any, cases: int, first: int = DEV_SEED) -> di
         for message in trace.messages:
             if message.role == "user":
                 turn, calls = turn + 1, True
-            elif message.role == "assistant":
+            elif message.role == "assistant" and message.learn:
                 start, end = next(spoken)
                 right = all(good[start - 1 : end - 1])
                 if message.calls:
