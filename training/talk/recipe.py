@@ -85,6 +85,15 @@ def first_seed(base: str) -> int:
     return int(trained["first_seed"]) + int(trained["conversations"])
 
 
+def phases(base: str) -> list[dict[str, Any]]:
+    """The runs that made an adapter which training goes on from; none of a language model."""
+    spec = ModelSpec.parse(base)
+    if adapted_base(spec) is None:
+        return []
+    card = json.loads((resolve(spec) / "card.json").read_text("utf-8"))
+    return card["phases"]
+
+
 def train(budget: str, out: Path, resume: bool, base: str = BASE) -> None:
     """Train, and leave a zoo folder in `out`.
 
@@ -142,7 +151,9 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: 
         arguments={"base": base, "steps": plan.steps, "batch": plan.batch, "rate": RATE, "rank": RANK, "alpha": ALPHA},
         data={"train": {"first_seed": first_seed(base), "conversations": run.step * plan.batch},
               "dev": {"first_seed": DEV_SEED}},
-        steps=run.step, minutes=run.minutes, metrics=metrics,
+        steps=run.step, minutes=run.minutes, metrics=metrics, from_nothing=not phases(base),
+        phases=[*phases(base), {"what": f"{plan.batch} conversations a step", "steps": run.step,
+                                "minutes": run.minutes}],
         notes=["exact: every token of a turn's calls, and of its answer, greedily, given what went before"],
     )  # fmt: skip
     known = vocabulary(VOCABULARY if plan.steps > 100 else 20)
