@@ -26,7 +26,7 @@ from ..tools.embedder import view_of_image
 from ..tools.look import IN_DOMAIN
 from ..tools.requests import Detect, Likeness
 from ..tools.shared.finding import EVERYTHING, asked_for_only, things_in
-from .reading import read_words
+from ..tools.shared.reading import read_words
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -78,7 +78,7 @@ class Indexing:
             self._stopped.set()
 
     def summary(self, bad: Sequence[dict[str, str]] = (), left_out: Mapping[str, int] | None = None) -> dict[str, Any]:
-        """What came of it, as JSON values; `bad` and `left_out` are what `picture_files.find_files` tells."""
+        """What came of it, as JSON values; `bad` and `left_out` are what `pictures.files.find_files` tells."""
         seconds = time.perf_counter() - self._begun
         new = sum(one.new for one in self._done)
         failed = [{"path": str(one.path), "error": one.error} for one in self._done if one.error is not None]

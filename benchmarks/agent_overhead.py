@@ -28,7 +28,7 @@ from PIL import Image
 from ..agent.agent import Agent
 from ..agent.controllers.scripted import ScriptedController, call
 from ..settings import Settings
-from ..tools.requests import Detect
+from ..tools.requests import Classify, Detect
 
 ROUNDS, TURNS = 12, 12
 
@@ -107,8 +107,13 @@ class OneThing:
     """Experts that find one thing in every picture, in its middle half."""
 
     def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
-        """Answer `Likeness` and `Detect` requests."""
-        return [self._find(request.view.size) if isinstance(request, Detect) else 1.0 for request in requests]
+        """Answer `Likeness`, `Classify` and `Detect` requests."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        if isinstance(request, Classify):
+            return np.eye(1, len(request.labels), dtype=np.float32)[0]  # the first of the labels
+        return self._find(request.view.size) if isinstance(request, Detect) else 1.0
 
     def _find(self, size: tuple[int, int]) -> sv.Detections:
         width, height = size

@@ -79,7 +79,7 @@ def index(
     from rich.console import Console
 
     from ..agent.indexing import Indexing
-    from ..agent.picture_files import find_files
+    from ..memory.pictures.files import find_files
     from .memory_views import Progress, show_indexed
 
     with _opened(profile, user) as (agent, owner):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ..agent.picture_files import CONVERTED, ENDINGS
+from ..memory.pictures.files import CONVERTED, ENDINGS
 
 _PICTURES = ENDINGS | CONVERTED
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from saccade.agent.indexing import Indexing
-from saccade.agent.picture_files import find_files
 from saccade.cli import main
 from saccade.errors import UserError
+from saccade.memory.pictures.files import find_files
 from saccade.memory.times import moment, span
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene

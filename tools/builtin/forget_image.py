@@ -40,7 +40,7 @@ class ForgetImage(Tool[ForgetImageArguments]):
         )
         if asked and agrees(context.talk, arguments.image):
             return ToolResult(facts={FORGOTTEN: picture.id})
-        if not orders(context.talk.said):
+        if context.talk.said and not orders(context.talk.said):
             raise ToolRetry(
                 "Not deleted, and do not ask: the user's words are no order to delete a picture. Answer what was said.",
                 kind="not_asked_for",

@@ -8,9 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from ...memory.records import Box
-from ..requests import Word
+from ..contracts import Experts, View
+from ..look import IN_DOMAIN
+from ..requests import Likeness, Read, Word
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ...memory.pictures.store import PictureStore
 
 ALIKE = 0.84  # how alike words must be that are taken for the same, misread or mistyped
 SAME_ROW = 0.4  # lines of which the lower one overlaps the other's height by more stand in one row
@@ -121,3 +129,33 @@ def _below(line: Line, lines: Sequence[Line]) -> Line | None:
         and min(line.box[2], other.box[2]) > max(line.box[0], other.box[0])
     ]  # fmt: skip
     return min(under, key=lambda other: other.box[1], default=None)
+
+
+# Outside of any turn, for memory ----------------------------------------------------------------------------------
+
+
+def read_words(experts: Experts, store: PictureStore, owner: str, pictures: Sequence[str]) -> dict[str, str]:
+    """The words in pictures, line by line, of those that have any and that the reader knows.
+
+    Args:
+        experts: who to ask.
+        store: where the pictures are.
+        owner: whose they are.
+        pictures: their ids.
+
+    Raises:
+        UserError: the owner has no such picture.
+        ExpertFailed: the reader failed, or is not installed.
+    """
+    texts: dict[str, str] = {}
+    for id in pictures:  # one by one: others wait for the pool, too
+        view = _whole(id, store.open(id, owner))
+        like = experts.ask("reader", [Likeness(view)])[0]
+        words: list[Word] = experts.ask("reader", [Read(view)])[0] if like is None or like >= IN_DOMAIN else []
+        if words:
+            texts[id] = "\n".join(line.text for line in lines_of(words))
+    return texts
+
+
+def _whole(id: str, image: Image.Image) -> View:
+    return View(id, image.size, (0, 0, *image.size), lambda: image)

@@ -36,7 +36,6 @@ class Reader(Expert[ReadRequest, Any]):
 
     role: ClassVar[str] = "reader"
     schemes: ClassVar[tuple[str, ...]] = ("rapidocr", "tesseract", "roles")
-    default: ClassVar[str | None] = "rapidocr:"
 
     def __init__(self, backend: _Backend) -> None:
         self.backend = backend
