@@ -91,3 +91,15 @@ def box_iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     union = areas + (box[2] - box[0]) * (box[3] - box[1]) - inner
     return inner / np.maximum(union, 1e-9)
+
+
+def in_one_row(one: Box, other: Box, share: float) -> bool:
+    """Whether boxes stand beside each other: they share more than `share` of the lower one's height."""
+    shared = min(one[3], other[3]) - max(one[1], other[1])
+    return shared > share * min(one[3] - one[1], other[3] - other[1])
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """The box around boxes."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)

@@ -14,6 +14,7 @@ from ...memory.records import Box
 from ..contracts import Experts, View
 from ..look import IN_DOMAIN
 from ..requests import Likeness, Read, Word
+from .geometry import around, in_one_row
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,10 +63,9 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
     numbers = [-1 - at if word.line is None else word.line for at, word in enumerate(words)]
     for _, group in groupby(zip(numbers, words, strict=True), key=lambda one: one[0]):
         some = [word for _, word in group]
-        x0, y0, x1, y1 = zip(*(word.box for word in some), strict=True)
         score = sum(word.score * len(word.text) for word in some) / max(1, sum(len(word.text) for word in some))
-        box = (min(x0), min(y0), max(x1), max(y1))
-        lines.append(Line(" ".join(word.text for word in some), box, score, some[0].block))
+        text = " ".join(word.text for word in some)
+        lines.append(Line(text, around([word.box for word in some]), score, some[0].block))
     return lines
 
 
@@ -114,8 +114,7 @@ def _right_of(line: Line, lines: Sequence[Line]) -> Line | None:
     beside = [
         other for other in lines
         if other is not line and other.box[0] >= line.box[2] - 0.3 * height
-        and min(line.box[3], other.box[3]) - max(line.box[1], other.box[1])
-        > SAME_ROW * min(height, other.box[3] - other.box[1])
+        and in_one_row(line.box, other.box, SAME_ROW)
     ]  # fmt: skip
     return min(beside, key=lambda other: other.box[0], default=None)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ...memory.records import Box
+from .geometry import around, in_one_row
 from .reading import Line
 
 SAME_ROW = 0.45  # cells of which the lower one overlaps the other's height by more stand in one row
@@ -63,7 +64,7 @@ def tables_in(lines: Sequence[Line]) -> list[Table]:
             run.pop()
         columns = _columns(run)
         if len(run) >= FEWEST_ROWS and len(columns) >= FEWEST_COLUMNS:
-            found.append(Table([_cells(row, columns) for row in run], _around([one for row in run for one in row])))
+            found.append(Table([_cells(row, columns) for row in run], around([one.box for row in run for one in row])))
     return found
 
 
@@ -77,7 +78,7 @@ def pairs_in(lines: Sequence[Line]) -> list[Pair]:
                 pairs.append(Pair(label.strip(), value.strip(), line.box))
         bare = [line for line in row if not re.search(r":\s*\S", line.text)]
         if len(bare) == len(row) == 2:
-            pairs.append(Pair(row[0].text.rstrip(" :.\u2026"), row[1].text, _around(row)))
+            pairs.append(Pair(row[0].text.rstrip(" :.\u2026"), row[1].text, around([one.box for one in row])))
     return pairs
 
 
@@ -85,7 +86,7 @@ def rows_of(lines: Sequence[Line]) -> list[list[Line]]:
     """Lines that stand in one row, rows from the top and, in a row, from the left."""
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda one: one.box[1] + one.box[3]):
-        if rows and any(_beside(other.box, line.box) for other in rows[-1]):
+        if rows and any(in_one_row(other.box, line.box, SAME_ROW) for other in rows[-1]):
             rows[-1].append(line)
         else:
             rows.append([line])
@@ -138,11 +139,6 @@ def _inside(row: Sequence[Line], run: Sequence[Sequence[Line]]) -> bool:
     return left - 2 <= box[0] and box[2] <= right + 2 and box[2] - box[0] <= 1.2 * widest
 
 
-def _beside(one: Box, other: Box) -> bool:
-    shared = min(one[3], other[3]) - max(one[1], other[1])
-    return shared > SAME_ROW * min(one[3] - one[1], other[3] - other[1])
-
-
 def _top(row: Sequence[Line]) -> float:
     return min(line.box[1] for line in row)
 
@@ -153,8 +149,3 @@ def _bottom(row: Sequence[Line]) -> float:
 
 def _height(row: Sequence[Line]) -> float:
     return max(line.box[3] - line.box[1] for line in row)
-
-
-def _around(lines: Sequence[Line]) -> Box:
-    x0, y0, x1, y1 = zip(*(line.box for line in lines), strict=True)
-    return min(x0), min(y0), max(x1), max(y1)

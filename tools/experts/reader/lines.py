@@ -10,6 +10,7 @@ import numpy as np
 
 from ....memory.records import Box
 from ...requests import Word
+from ...shared.geometry import around, in_one_row
 
 SAME_ROW = 0.5  # words whose heights overlap by more of the lower one stand in one row
 GAP = 1.3  # a wider gap between words, in heights, ends a line: a column or a value begins
@@ -51,7 +52,7 @@ def arranged(pieces: Sequence[Piece]) -> list[Word]:
     words: list[Word] = []
     number = -1
     lines = _lines(boxes)
-    for block, members in enumerate(_blocks([_around([boxes[at] for at in line]) for line in lines],
+    for block, members in enumerate(_blocks([around([boxes[at] for at in line]) for line in lines],
                                             [len(line) for line in lines])):  # fmt: skip
         for line in members:
             number = number + 1
@@ -82,7 +83,7 @@ def _lines(boxes: Sequence[Box]) -> list[list[int]]:
     """Positions of the words of each line, lines from the top and, in a row, from the left."""
     rows: list[list[int]] = []
     for at in sorted(range(len(boxes)), key=lambda at: boxes[at][1] + boxes[at][3]):
-        if rows and any(_beside(boxes[other], boxes[at]) for other in rows[-1][-3:]):
+        if rows and any(in_one_row(boxes[other], boxes[at], SAME_ROW) for other in rows[-1][-3:]):
             rows[-1].append(at)
         else:
             rows.append([at])
@@ -128,7 +129,7 @@ def _band(some: Sequence[int], start: int, lines: Sequence[Box]) -> tuple[int, f
     """How far the lines from `start` on leave the gap free that the first of them has on its right, and where it is."""
     first = lines[some[start]]
     gap = (first[2], np.inf)
-    if start + 1 < len(some) and _beside(first, lines[some[start + 1]]):
+    if start + 1 < len(some) and in_one_row(first, lines[some[start + 1]], SAME_ROW):
         gap = (first[2], lines[some[start + 1]][0])
     end, right = start + 1, False
     for end in range(start + 1, len(some)):
@@ -158,13 +159,3 @@ def _cut(some: Sequence[int], lines: Sequence[Box]) -> list[list[int]]:
         blocks[-1].append(at)
         bottom = max(bottom, lines[at][3])
     return blocks
-
-
-def _beside(one: Box, other: Box) -> bool:
-    shared = min(one[3], other[3]) - max(one[1], other[1])
-    return shared > SAME_ROW * min(one[3] - one[1], other[3] - other[1])
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return min(x0), min(y0), max(x1), max(y1)
