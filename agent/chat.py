@@ -201,6 +201,7 @@ class Chat:
     def _run(self, given: Any, turn: TurnContext) -> list[BaseMessage]:
         """Run the graph to its end; a turn that fails or is cancelled is closed, so that nothing hangs."""
         graph = self._runtime.controller.graph
+        self._runner.refers = self._runtime.controller.traits.references
         options: dict[str, Any] = {"config": self._config, "context": turn, "durability": "sync"}
         try:
             if turn.emit is None:

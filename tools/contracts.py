@@ -238,6 +238,7 @@ class ToolContext:
     experts: Experts
     memory: VisualMemory | None = None
     talk: Talk = Talk()
+    refers: bool = False  # the controller's answers refer to what was observed, and may refer to more than was told
 
     def place(self, handle: str) -> tuple[Picture, Box]:
         """The picture that `img_N` is or `reg_N` is of, and the box in it. Raises ToolRetry for an unknown handle."""

@@ -60,7 +60,10 @@ class Observation:
 
 
 class ToolRunner:
-    """Runs the tools of one conversation."""
+    """Runs the tools of one conversation.
+
+    `refers` says that the controller's answers refer to observations (see `agent.controllers.traits`).
+    """
 
     def __init__(
         self,
@@ -69,7 +72,9 @@ class ToolRunner:
         experts: Experts,
         *,
         memory: VisualMemory | None = None,
+        refers: bool = False,
     ) -> None:
+        self.refers = refers
         self.tools = dict(tools)
         self.workspace = workspace
         self.context = ToolContext(workspace, experts, memory)
@@ -90,7 +95,7 @@ class ToolRunner:
             The observation; `ok` is False where the call must be mended or an expert failed.
         """
         begun = time.perf_counter()
-        context = replace(self.context, talk=talk or Talk(turn))
+        context = replace(self.context, talk=talk or Talk(turn), refers=self.refers)
         recorded, text = self.workspace.recorded(call_id) or self._do(call_id, name, arguments, context)
         kind = recorded.facts.get(FAILED)
         brief: str | None = None

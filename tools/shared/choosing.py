@@ -138,7 +138,7 @@ def choose(
     anchors = [_chosen(one.world, at, ends, []) for one in pictures for at in one.anchors]
     words = [phrase, *(clean(other) for other in choice.alternatives)]
     kept = kept[: choice.at_most]
-    every = FACETS if len(kept) <= MOST_KNOWN else ()
+    every = FACETS if context.refers and len(kept) <= MOST_KNOWN else ()
     chosen = [_chosen(world, member, words, facets, every) for world, member in kept]
     if "distance" in choice.tell:
         chosen = [_away(one, anchors) for one in chosen]

@@ -45,7 +45,7 @@ class Conversation:
         self.state = State(self.rng)
         tools = all_tools() | {"inspect_image": self.state.inspect}
         state = self.state
-        self.runner = ToolRunner(tools, state.workspace, state.experts, memory=state.memory)
+        self.runner = ToolRunner(tools, state.workspace, state.experts, memory=state.memory, refers=True)
         self.trace = Trace()
         self.calls = 0
 
