@@ -239,3 +239,13 @@ def test_the_executor_knows_what_the_world_does_not_say():
             continue
         assert not sides[0] & sides[1]
         assert not things_of(Intersect(Relate(anchor, "above"), Relate(anchor, "below")), scene)
+
+
+def test_the_middle_is_an_order_and_a_controller_that_refers_may_say_what_it_did_not_ask_for():
+    table = Table(ROW)
+    assert set(table.ids(table.find(order="central", at_most=2))) == {1, 2}
+    assert "color" not in table.find("key").references
+    table.runner.refers = True
+    told = table.find("key").references
+    assert (told["color"], told["material"], told["size"]) == ("yellow", "metal", "small")
+    assert "color" not in table.find("key").brief  # nobody asked for it
