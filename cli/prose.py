@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..memory.pictures.files import CONVERTED, ENDINGS
 
 _PICTURES = ENDINGS | CONVERTED
+_WORD = re.compile(r"(?:\\.|\S)+")  # with escaped blanks
+MOST_BLANKS = 11  # in a name
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "`": "`"}
 _AFTER = ".,;:!?)]}\u2026"  # that ends a sentence or a part of it, and no name of a file
@@ -84,13 +88,13 @@ def _picture_at(line: str, at: int) -> tuple[int, Path] | None:
         return None if end < 0 else (end + 1, _path(line[at + 1 : end]))
     if line[at].isspace():
         return None
-    ends = [match.end() + at for match in re.finditer(r"(?:\\.|\S)+", line[at:])]
+    ends = [match.end() for match in islice(_WORD.finditer(line, at), MOST_BLANKS + 1)]
     first: tuple[int, Path] | None = None
-    for end in ends[:12]:  # the whole name first, then with one blank more, and so on
+    for end in ends:  # the name up to the first blank, then with one blank more, and so on
         name = line[at:end].rstrip(_AFTER)
         if _is_picture(name):
             path = _path(name)
-            if path.is_file():
+            if _is_file(path):
                 return at + len(name), path
             if first is None and not re.search(r"(?<!\\)\s", name):
                 first = at + len(name), path  # there is no such file: that is for the reader of pictures to say
@@ -101,11 +105,15 @@ def _is_picture(name: str) -> bool:
     return Path(name).suffix.lower() in _PICTURES and len(Path(name).name) > len(Path(name).suffix)
 
 
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
+
+
 def _path(name: str) -> Path:
     if name.lower().startswith("file://"):
         name = unquote(urlsplit(name).path)
     path = Path(name)
-    if not path.is_file() and "\\" in name:
+    if "\\" in name and not _is_file(path):
         path = Path(re.sub(r"\\(.)", r"\1", name))
     try:
         return path.expanduser()

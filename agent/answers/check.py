@@ -73,9 +73,7 @@ def problems(
         return [Problem("babble", ", ".join(strange)[:60])]
     if not sees and not_looked(answer, messages):
         return [Problem("no_look", "")]
-    told = "\n".join(
-        message.text for message in messages if not isinstance(message, AIMessage) or not message.tool_calls
-    )
+    told = "\n".join(_told(one) for one in messages if not isinstance(one, AIMessage) or not one.tool_calls)
     there = {*handles, *HANDLE.findall(told)}  # one that was forgotten can still be spoken of
     found = [Problem("handle", handle) for handle in dict.fromkeys(HANDLE.findall(answer)) if handle not in there]
     if sees:
@@ -133,17 +131,24 @@ def babbles(answer: str) -> bool:
 
 def _strange(answer: str, messages: Sequence[BaseMessage], vocabulary: Collection[str]) -> list[str]:
     """Words of an answer that are in no vocabulary and nowhere in the conversation, whatever their endings."""
-    told = {_root(word) for message in messages for word in _WORD.findall(message.text.lower())}
+    told = {form for message in messages for word in _WORD.findall(_told(message).lower()) for form in _forms(word)}
     said = dict.fromkeys(_WORD.findall(_QUOTED.sub(" ", HANDLE.sub(" ", answer)).lower()))
-    return [word for word in said if word not in vocabulary and _root(word) not in told]
+    return [word for word in said if word not in vocabulary and not told & _forms(word)]
 
 
-def _root(word: str) -> str:
-    """A word without what makes it a plural or a form of a verb, as far as one form is to be known by another."""
-    for ending in ("'s", "ies", "ves", "es", "s", "ing", "ed", "y", "f", "fe"):
-        if word.endswith(ending) and len(word) > len(ending) + 2:
-            return word[: -len(ending)]
-    return word
+def _told(message: BaseMessage) -> str:
+    """What a message says, and of an observation all that it lets an answer refer to."""
+    if not isinstance(message, ToolMessage):
+        return message.text
+    return "\n".join([message.text, *(message.artifact or {}).get("references", {}).values()])
+
+
+_ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("'s", ""), ("ing", ""), ("ed", ""))
+
+
+def _forms(word: str) -> set[str]:
+    """A word, and what it may be the plural or another form of: one of "leaves" is "leaf"."""
+    return {word} | {f"{word[: -len(end)]}{more}" for end, more in _ENDINGS if word.endswith(end) and word != end}
 
 
 def _boxes(answer: str, told: str) -> list[Problem]:

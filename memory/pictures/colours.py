@@ -17,7 +17,7 @@ def in_srgb(image: Image.Image, keep_alpha: bool, depth: int = 8) -> Image.Image
     """RGB pixels as a screen shows them; RGBA where there is transparency and `keep_alpha` asks for it.
 
     Args:
-        image: decoded, upright or not.
+        image: decoded, as its file has it, with the file's tags.
         keep_alpha: transparent parts stay; else they are laid on white.
         depth: bits a channel that a PNG says it has, for what it says is transparent.
     """
@@ -72,14 +72,16 @@ def _scaled_transparency(image: Image.Image, depth: int) -> Image.Image:
         return image
     if image.mode == "I;16":
         values = np.asarray(image)
-        grey = Image.fromarray((values >> 8).astype(np.uint8))
+        grey = _eight_bit(image)
         grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
-        grey.info.update({name: one for name, one in image.info.items() if name != "transparency"})
         return grey
-    most = 2**depth - 1
-    scaled = image.convert("L") if image.mode == "1" else image.copy()
-    scaled.info["transparency"] = key * 255 // most if isinstance(key, int) else tuple(one * 255 // most for one in key)
-    return scaled
+
+    def scaled(value: int) -> int:
+        return value >> 8 if depth == 16 else value * 255 // (2**depth - 1)  # as Pillow does with the pixels
+
+    plain = image.convert("L") if image.mode == "1" else image.copy()
+    plain.info["transparency"] = scaled(key) if isinstance(key, int) else tuple(scaled(one) for one in key)
+    return plain
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -247,21 +247,23 @@ def _open(data: bytes, limits: Limits, said: str, notes: list[str]) -> Image.Ima
         notes.append(f"{said} has more than one frame or page; the first is looked at.")
         image = plugin(BytesIO(readable), "")  # looking for a second has moved it
     both = ended(data) if plugin is JpegImagePlugin.JpegImageFile else None
-    if both is not None:
+    if both is not None and not _loads(image):
         first, second = (plugin(BytesIO(one), "") for one in both)
-        if _same_pixels(first, second):
+        if _loads(first) and _loads(second) and first.tobytes() == second.tobytes():
             notes.append(f"{said} lacks its end marker; its pixels are whole.")
             return first
+        return plugin(BytesIO(data), "")
     if plugin is PngImagePlugin.PngImageFile:
         image.info[_DEPTH] = data[24]
     return image
 
 
-def _same_pixels(first: Image.Image, second: Image.Image) -> bool:
+def _loads(image: Image.Image) -> bool:
     try:
-        return first.tobytes() == second.tobytes()
+        image.load()
     except Exception:  # decoders fail on hostile data with nearly any exception
         return False
+    return True
 
 
 def _check_size(size: tuple[int, int], limits: Limits, said: str) -> None:
@@ -333,8 +335,8 @@ def _plain(image: Image.Image, said: str, keep_alpha: bool) -> Image.Image:
             turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
         except Exception:  # a damaged EXIF block is no reason to refuse good pixels
             turn = None
-        upright = image.transpose(turn) if turn is not None else image
-        return in_srgb(upright, keep_alpha, image.info.get(_DEPTH, 8))
+        plain = in_srgb(image, keep_alpha, image.info.get(_DEPTH, 8))  # a turned picture has no tags any more
+        return plain.transpose(turn) if turn is not None else plain
     except Exception as error:  # decoders fail on hostile data with nearly any exception
         raise _judged(error, said) from error
 

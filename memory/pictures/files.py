@@ -16,7 +16,7 @@ ENDINGS = frozenset(
 )  # fmt: skip
 CONVERTED = frozenset({".heic", ".heif"})  # pictures, which have to be converted first
 # Folders in which programs keep small copies and notes of their own.
-_SYSTEM = frozenset({"@eadir", "__macosx", "thumbnails", "lost+found", "$recycle.bin", "system volume information"})
+_SYSTEM = frozenset({"@eadir", "__macosx", "lost+found", "$recycle.bin", "system volume information"})
 
 
 @dataclass
@@ -67,7 +67,7 @@ def find_files(given: Sequence[str], home: Path) -> Found:
             found.bad.append({"path": text, "error": why})
         for one in some:
             if files.setdefault(one.resolve(), one) is not one:
-                found.left_out["the same file by another path"] += 1
+                found.left_out["files that were named or linked twice"] += 1
     if not files:
         raise UserError(
             f"Nothing to index: {' '.join(one['error'] for one in found.bad)} Try: saccade index FOLDER",

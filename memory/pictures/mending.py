@@ -43,9 +43,10 @@ def is_animated_png(data: bytes) -> bool:
 
 
 def ended(data: bytes) -> tuple[bytes, bytes] | None:
-    """A JPEG without its end marker, ended in two ways; None where it has one.
+    """A JPEG that does not end with its end marker, ended in two ways; None where it does.
 
-    Where both come to the same pixels nothing but the marker was missing.
+    Where the file itself cannot be decoded and both come to the same pixels, nothing but the marker was missing. (Many
+    telephones write something behind it: such files can be decoded as they are.)
     """
     if data.rstrip(b"\0").endswith(_END):
         return None

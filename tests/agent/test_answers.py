@@ -102,11 +102,21 @@ def test_a_word_that_is_in_no_vocabulary_and_nowhere_in_the_conversation_is_babb
     messages = talk("how many giraffes and leaves are there?", "2 found in img_1: reg_1 giraffe; reg_2 giraffe")
     taught = {"there", "are", "i", "see", "and", "no"}
     answers = ("There are 2 giraffes: reg_1, reg_2.", "I see no leaf and 2 giraffes.", "There are 2 orangle.")
+    horses = talk("is there a horse in one of the houses?", "nothing found")
+    assert not problems("I see no horses and no house.", horses, ["img_1"], taught)
     kinds = {
         answer: [one.kind for one in problems(answer, messages, ["img_1", "reg_1", "reg_2"], taught)]
         for answer in answers
     }
     assert list(kinds.values()) == [[], [], ["babble"]]
+
+
+def test_what_an_observation_lets_an_answer_refer_to_is_borne_out():
+    messages = talk("What colour is the cube?", "1 found in img_1: reg_1 cube")
+    assert [one.kind for one in problems("The cube (reg_1) is yellow.", messages, ["img_1", "reg_1"])] == ["color"]
+    messages[-1].artifact = {"references": {"color": "yellow", "regions": "reg_1"}}
+    assert not problems("The cube (reg_1) is yellow.", messages, ["img_1", "reg_1"])
+    assert not problems("The cube (reg_1) is yellow.", messages, ["img_1", "reg_1"], {"the", "is"})
 
 
 @pytest.mark.parametrize(

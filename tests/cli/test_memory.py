@@ -304,7 +304,7 @@ def test_what_a_system_keeps_for_itself_is_left_out_and_counted(tmp_path):
     assert dict(found.left_out) == {
         "hidden and system folders": 2, "folders that were gone through already": 1, "hidden files": 2,
         "HEIC pictures (convert them first, to JPEG say)": 1, "files that are no pictures": 2,
-        "the same file by another path": 1,
+        "files that were named or linked twice": 1,
     }  # fmt: skip
 
 

@@ -44,3 +44,10 @@ def test_a_name_with_blanks_is_found_where_there_is_such_a_file(tmp_path, monkey
         "what is in the picture?", [Path("my summer trip.png")])  # fmt: skip
     (tmp_path / "a b.png").touch()
     assert split_pictures(r"count the cubes a\ b.png") == ("count the cubes", [Path("a b.png")])
+
+
+def test_a_long_message_and_a_name_that_no_file_can_have_are_prose_too():
+    long = "word's " * 8000
+    assert split_pictures(long) == (long, [])
+    name = "x" * 300 + ".png"
+    assert split_pictures(f"look at {name}") == ("look at the picture", [Path(name)])

@@ -112,6 +112,18 @@ def test_tiffs_are_read_by_their_tags():
     assert pixel(dark, 3)[0] == 5
 
 
+def test_white_is_zero_where_the_tags_say_so_also_in_a_turned_picture():
+    ramp = np.array([[0, 16384, 65535]], np.uint16)
+    for turn, size in ((1, (3, 1)), (6, (1, 3))):
+        data = bytearray(saved(Image.fromarray(ramp), "TIFF", tiffinfo={274: turn}))
+        at = data.index(struct.pack("<HHI", 262, 3, 1))  # PhotometricInterpretation
+        data[at + 8 : at + 12] = struct.pack("<I", 0)
+        image = decode(bytes(data)).image
+        assert image.size == size
+        assert sorted(np.asarray(image)[..., 0].ravel().tolist()) == [0, 191, 255]
+        assert image.getpixel((0, 0)) == (255, 255, 255)
+
+
 def test_texts_and_checksums_that_carry_no_pixel_refuse_no_picture():
     huge = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(80_000_000)))
     wrong = chunk(b"tEXt", b"Comment\0words", crc=1)
@@ -131,7 +143,7 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_taken_with_a_note():
         taken = decode(whole[:-2])
         assert taken.image.tobytes() == decode(whole).image.tobytes()
         assert "lacks its end marker" in taken.notes[0]
-        assert decode(whole).notes == ()
+        assert decode(whole).notes == decode(whole + b"what a telephone adds" * 9).notes == ()
         with pytest.raises(UserError, match="cut short"):
             decode(whole[: len(whole) // 2])
 
