@@ -9,12 +9,13 @@ from difflib import get_close_matches
 from ..ledger.ledger import Ledger
 from ..query import Query
 from .filters import conditions
-from .wanted import Wanted, core
+from .wanted import Wanted
 
 TEXTS = 100  # hits
 MOST_WORDS = 32  # of a query
 LEAST_SHARE = 0.6  # of the words, which a text that lacks some must have
 ALIKE = 0.75  # how alike a word must be to one that is known to be taken for a misspelling of it
+SHORTEST = 4  # letters of a word that may be misspelt
 TERMS = 4000  # words that a misspelt one is compared with
 LONGEST = 80  # characters of a quotation
 
@@ -22,39 +23,36 @@ LONGEST = 80  # characters of a quotation
 def find_texts(ledger: Ledger, owner: str, query: Query, asked: Wanted) -> dict[int, float]:
     """Memories whose texts have the words, best first, each with the share of them that it has (1: all).
 
+    A text that has the whole sentence comes before all ("sign in"); else what carries the request does not count.
     Where something is said to stand written there, its words alone count: by them a picture is known. Misspelt words
     find those that they are nearest to.
     """
-    words = list(dict.fromkeys([*asked.words, *asked.written]))[:MOST_WORDS]
-    if not words or not ledger.exists:
+    if not ledger.exists:
         return {}
-    terms = {word: _term(ledger, word) for word in words}
-    must = asked.written or words
-    found = dict.fromkeys(_matching(ledger, owner, query, " AND ".join(terms[word] for word in must)), 1.0)
-    if found or len(must) == 1:
-        return found
-    some = _matching(ledger, owner, query, " OR ".join(terms[word] for word in must))
-    has: dict[int, int] = dict.fromkeys(some, 0)
-    for word in must:
-        for memory in _matching(ledger, owner, query, terms[word], 10 * TEXTS):
+    whole = _matching(ledger, owner, query, _all(asked.every)) if len(asked.every) <= MOST_WORDS else []
+    if whole:
+        return dict.fromkeys(whole, 1.0)
+    must = {word: _forgiving(ledger, word) for word in (asked.written or asked.words)[:MOST_WORDS]}
+    found = _matching(ledger, owner, query, " AND ".join(must.values()))
+    if found or len(must) < 2:
+        return dict.fromkeys(found, 1.0)
+    has = dict.fromkeys(_matching(ledger, owner, query, " OR ".join(must.values())), 0)
+    for term in must.values():
+        for memory in _matching(ledger, owner, query, term, 10 * TEXTS):
             if memory in has:
                 has[memory] += 1
-    shares = {memory: has[memory] / len(must) for memory in some if has[memory] >= LEAST_SHARE * len(must)}
+    shares = {memory: count / len(must) for memory, count in has.items() if count >= LEAST_SHARE * len(must)}
     return dict(sorted(shares.items(), key=lambda one: -one[1]))
 
 
 def saying(ledger: Ledger, owner: str, parts: Sequence[str]) -> set[str]:
-    """The pictures of an owner of which some text has all the words of one of the parts."""
-    found: set[str] = set()
-    for part in parts:
-        match = " AND ".join(_term(ledger, word) for word in core(part).lower().split() if word.isalnum())
-        if match:
-            sql = (
-                "SELECT DISTINCT m.picture FROM memory_text f JOIN memories m ON m.id = f.rowid "
-                "WHERE memory_text MATCH ? AND m.owner = ?"
-            )
-            found |= {row["picture"] for row in ledger.read(sql, (match, owner))}
-    return found
+    """The pictures of an owner of which some text has all the words of one of the parts, to the letter."""
+    sql = (
+        "SELECT DISTINCT m.picture FROM memory_text f JOIN memories m ON m.id = f.rowid "
+        "WHERE memory_text MATCH ? AND m.owner = ?"
+    )
+    matches = [_all(_bare(part)) for part in parts]
+    return {row["picture"] for match in matches if match for row in ledger.read(sql, (match, owner))}
 
 
 def why_found(row: sqlite3.Row, asked: Wanted) -> str | None:
@@ -75,6 +73,8 @@ def why_found(row: sqlite3.Row, asked: Wanted) -> str | None:
 
 
 def _matching(ledger: Ledger, owner: str, query: Query, match: str, most: int = TEXTS) -> list[int]:
+    if not match:
+        return []
     where, values = conditions(owner, query)
     sql = (
         "SELECT m.id FROM memory_text f JOIN memories m ON m.id = f.rowid "
@@ -83,14 +83,21 @@ def _matching(ledger: Ledger, owner: str, query: Query, match: str, most: int = 
     return [row["id"] for row in ledger.read(sql, (match, *values))]
 
 
-def _term(ledger: Ledger, word: str) -> str:
+def _all(words: Sequence[str]) -> str:
+    """Words that must all be there, in FTS5's language."""
+    return " AND ".join(f'"{word}"' for word in words)
+
+
+def _forgiving(ledger: Ledger, word: str) -> str:
     """A word as FTS5 looks for it; with what it may have been meant to be, where no text has it."""
-    if ledger.read("SELECT 1 FROM memory_text WHERE memory_text MATCH ? LIMIT 1", (f'"{word}"',)):
-        return f'"{word}"'
+    if len(word) < SHORTEST or ledger.read(
+        "SELECT 1 FROM memory_text WHERE memory_text MATCH ? LIMIT 1", (_all([word]),)
+    ):
+        return _all([word])
     sql = "SELECT term FROM memory_terms WHERE term >= ? AND term < ? AND length(term) BETWEEN ? AND ? LIMIT ?"
     first = word[:1]
-    near = [row["term"] for row in ledger.read(sql, (first, f"{first}\U0010ffff", len(word) - 3, len(word) + 1, TERMS))]
-    meant = get_close_matches(word, near, 3, ALIKE) if len(word) > 3 else []
+    near = ledger.read(sql, (first, f"{first}\U0010ffff", len(word) - 3, len(word) + 1, TERMS))
+    meant = get_close_matches(word, [row["term"] for row in near], 3, ALIKE)
     either = " OR ".join(f'"{one}"' for one in (word, *meant))
     return f"({either})"
 

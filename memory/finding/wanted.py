@@ -57,12 +57,14 @@ class Wanted:
 
     Attributes:
         text: the core of the sentence, in its own words: what it should look like.
-        words: words to look for in texts, in lower case.
-        written: what is said to stand written there; each of its words must.
+        every: all words of the sentence, in lower case: a text that has them all says just that.
+        words: those of them that do not only carry the request.
+        written: words that are said to stand written there.
         without: what must not be there, in words.
     """
 
     text: str
+    every: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -85,6 +87,7 @@ def wanted(sentence: str) -> Wanted:
     everything = " ".join([text, *written]) or whole
     return Wanted(
         text or " ".join(written) or whole,
+        () if gone else tuple(dict.fromkeys(_tokens(whole))),
         tuple(dict.fromkeys(word for word in _tokens(everything) if word not in UNSAID)),
         tuple(dict.fromkeys(word for part in written for word in _tokens(part))),
         tuple(one for one in (core(part) for part in gone) if one),

@@ -70,9 +70,16 @@ def test_words_are_found_however_they_are_asked_for(local, desk):
     assert first(local, "pictures from my summer trip") == (desk[2], 'was noted as "my summer trip"')
 
 
-def test_what_is_to_be_left_out_is(local, desk):
+def test_words_that_mostly_carry_a_request_are_looked_for_where_they_stand_written(local, desk):
+    local.note("ann", desk[3], words="File not found\nSign in again")
+    for words in ("file not found", "sign in again", "Sign in"):
+        assert first(local, words)[0] == desk[3], words
+
+
+def test_what_is_to_be_left_out_is_and_no_more(local, desk):
     found = [hit.id for hit in local.recall("ann", Query(words="total without maps"))]
     assert desk[0] not in found
+    assert first(local, "total without mops")[0] == desk[0]  # nothing says so: no text is left out for a likeness
 
 
 def test_all_that_is_said_to_be_written_must_stand_there(local, desk):

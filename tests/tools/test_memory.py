@@ -350,6 +350,7 @@ def test_an_order_to_delete(said):
         "drop it then",
         "how many are left when I delete the red one",
         "forgetful fish",
+        "Forget what I said about it.",
     ],
 )
 def test_what_is_no_order_to_delete(said):

@@ -52,7 +52,9 @@ _WHAT = re.compile(
     r"it|them|img_\d+|memory|everything|all)\b",
     re.I,
 )
-_OTHERWISE = re.compile(r"\b(how many|how much|background|what if|if i|suppose|left over|wrong)\b", re.I)
+_OTHERWISE = re.compile(
+    r"\b(how many|how much|background|what if|if i|suppose|left over|wrong|i said|you said)\b", re.I
+)
 
 
 def orders(said: str) -> bool:

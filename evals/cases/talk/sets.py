@@ -1,7 +1,7 @@
 """The sets of conversations: a file of JSON lines each.
 
-`dev` and `plain` may be looked at; `m`, `n`, `o` are asked once a release. `plain` holds twenty requests of one kind
-each, for models that nobody has taught.
+`dev` and `plain` may be looked at; `m`, `n`, `o` are asked once a release. `plain` holds twenty plain
+requests, one a conversation, for models that nobody has taught.
 
 A line is {"id", "family", "scenes": seeds for `sample_scene(seed, "test")`, "turns": [{"say", "images", "expect"}]};
 "images" names pictures by their place in "scenes", and "expect" holds checks (see `judging.replies`).
