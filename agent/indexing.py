@@ -24,14 +24,18 @@ from ..memory.records import Lineage, RegionDraft
 from ..tools.contracts import declared
 from ..tools.embedder import view_of_image
 from ..tools.look import IN_DOMAIN
+from ..tools.picture_words import read_words
 from ..tools.requests import Detect, Likeness
 from ..tools.shared.finding import EVERYTHING, asked_for_only, things_in
-from ..tools.shared.reading import read_words
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
 BATCH = 16  # pictures whose things are found together
+_NOT_DONE: dict[Stage, str] = {
+    "things": "things in the pictures were not looked for",
+    "words": "words in the pictures were not read",
+}
 AHEAD = 2  # batches that may wait for it
 
 
@@ -143,7 +147,8 @@ class Indexing:
         drafts: dict[str, list[RegionDraft]] = {}
         texts: dict[str, str] = {}
         done: list[Stage] = []
-        left = {stage: [one.id for one in batch if one.id and stage in self._left(one)] for stage in self._stages}
+        to_do = [(one.id, self._left(one)) for one in batch if one.id]
+        left = {stage: [id for id, stages in to_do if stage in stages] for stage in self._stages}
         try:
             if "things" in left:
                 drafts = self.detect(list(dict.fromkeys(left["things"])))
@@ -152,10 +157,8 @@ class Indexing:
                 texts = self.read(list(dict.fromkeys(left["words"])))
                 done.append("words")
         except ExpertFailed as error:  # pictures are remembered all the same; the next run tries again
-            what = (
-                "words in the pictures were not read" if "things" in done else "things in the pictures were not found"
-            )
-            self._notice = f"The {what}: {error.message}"
+            failed: Stage = next(stage for stage in self._stages if stage not in done)
+            self._notice = f"The {_NOT_DONE[failed]}: {error.message}"
         memory = runtime.open_memory()
         items = region_items(
             runtime.store, owner, drafts, Lineage(tool="find_objects", arguments={"phrase": EVERYTHING})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SaccadeError
 from ..memory.ledger.pending_turns import Met, PendingTurn, done, met, pending_turns, settle
-from ..tools.shared.reading import read_words
+from ..tools.picture_words import read_words
 
 if TYPE_CHECKING:
     from ..memory.memory import Memory

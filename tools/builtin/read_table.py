@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..contracts import AnyHandle, Recorded, RegionDraft, Tool, ToolArguments, ToolContext, ToolResult
-from ..look import look
-from ..requests import Read
-from ..shared.finding import MARGIN
 from ..shared.geometry import box_text, clip_box
 from ..shared.quoting import quoted
-from ..shared.reading import lines_of
+from ..shared.reading import read_lines
 from ..shared.tables import pairs_in, tables_in
 
 LONGEST = 4000  # characters of a table, or of the pairs, in an observation
@@ -32,15 +29,9 @@ class ReadTable(Tool[ReadTableArguments]):
     roles = ("reader",)
 
     def run(self, arguments: ReadTableArguments, context: ToolContext) -> ToolResult:
-        """Read the words, and put them in rows and columns.
-
-        Raises:
-            ToolRetry: no such handle.
-            ExpertFailed: the reader failed, is not installed, or does not know such pictures.
-        """
-        seen = look(context, arguments.image, MARGIN, judge="reader")
+        """Read the words, and put them in rows and columns; see `read_lines` for what it raises."""
+        seen, lines = read_lines(context, arguments.image)
         picture = seen.picture
-        lines = lines_of(context.experts.ask("reader", [Read(seen.view)])[0])
         tables, pairs = tables_in(lines), pairs_in(lines)
         score = min((line.score for line in lines), default=1.0)
         drafts = [RegionDraft(picture.id, clip_box(one.box, picture.size), "table", round(score, 4)) for one in tables]

@@ -9,12 +9,9 @@ from pydantic import Field
 
 from ...memory.records import Region
 from ..contracts import AnyHandle, Recorded, RegionDraft, Tool, ToolArguments, ToolContext, ToolResult
-from ..look import look
-from ..requests import Read, Word
-from ..shared.finding import MARGIN
 from ..shared.geometry import box_text, clip_box, position
 from ..shared.quoting import quoted
-from ..shared.reading import Line, Said, lines_of, saying
+from ..shared.reading import Entry, Line, read_lines, saying
 
 LONGEST = 200  # characters of a line in an observation
 MOST = 60  # lines in an observation; every line becomes a region all the same
@@ -40,16 +37,9 @@ class ReadText(Tool[ReadTextArguments]):
     reads = True
 
     def run(self, arguments: ReadTextArguments, context: ToolContext) -> ToolResult:
-        """Read the words.
-
-        Raises:
-            ToolRetry: no such handle.
-            ExpertFailed: the reader failed, is not installed, or does not know such pictures.
-        """
-        seen = look(context, arguments.image, MARGIN, judge="reader")
+        """Read the words; see `read_lines` for what it raises."""
+        seen, lines = read_lines(context, arguments.image)
         picture = seen.picture
-        words: list[Word] = context.experts.ask("reader", [Read(seen.view)])[0]
-        lines = lines_of(words)
         facts: dict[str, Any] = {"size": list(picture.size)}
         if arguments.find is not None:
             said = saying(lines, arguments.find)[:MOST_SAID]
@@ -96,7 +86,7 @@ class ReadText(Tool[ReadTextArguments]):
         return refs
 
 
-def _fact(said: Said, lines: Sequence[Line]) -> dict[str, Any]:
+def _fact(said: Entry, lines: Sequence[Line]) -> dict[str, Any]:
     """A line that was looked for, as JSON: positions among the lines that are kept, and its value."""
     places = {line: at for at, line in enumerate(lines)}
     value = said.value

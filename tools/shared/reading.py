@@ -8,18 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from ...memory.records import Box
-from ..contracts import Experts, View
-from ..look import IN_DOMAIN
-from ..requests import Likeness, Read, Word
+from ..contracts import ToolContext
+from ..look import Look, look
+from ..requests import Read, Word
+from .finding import MARGIN
 from .geometry import around, in_one_row
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from ...memory.pictures.store import PictureStore
 
 ALIKE = 0.84  # how alike words must be that are taken for the same, misread or mistyped
 SAME_ROW = 0.4  # lines of which the lower one overlaps the other's height by more stand in one row
@@ -37,7 +32,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Said:
+class Entry:
     """A line that says what was looked for, the rest of it, and what stands to its right and below.
 
     `value` is what one would give as the answer: the rest of the line where it holds a figure, else the line to the
@@ -57,6 +52,17 @@ class Said:
         return self.right or self.below or self.rest or None
 
 
+def read_lines(context: ToolContext, handle: str) -> tuple[Look, list[Line]]:
+    """The lines in a picture or a region, in reading order, and what was looked at.
+
+    Raises:
+        ToolRetry: no such handle.
+        ExpertFailed: the reader failed, is not installed, or does not know such pictures.
+    """
+    seen = look(context, handle, MARGIN, judge="reader")
+    return seen, lines_of(context.experts.ask("reader", [Read(seen.view)])[0])
+
+
 def lines_of(words: Sequence[Word]) -> list[Line]:
     """Words in reading order as lines; those of readers that tell no lines stand alone."""
     lines: list[Line] = []
@@ -69,7 +75,7 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
     return lines
 
 
-def saying(lines: Sequence[Line], phrase: str) -> list[Said]:
+def saying(lines: Sequence[Line], phrase: str) -> list[Entry]:
     """The lines that say a phrase, whatever its case, accents and punctuation; misread letters are forgiven.
 
     Those that say it to the letter come first, and of these the ones that say little else.
@@ -77,14 +83,14 @@ def saying(lines: Sequence[Line], phrase: str) -> list[Said]:
     wanted = tokens(phrase)
     if not wanted:
         return []
-    found: list[tuple[float, int, Said]] = []
+    found: list[tuple[float, int, Entry]] = []
     for at, line in enumerate(lines):
         words = line.text.split()
         bare = [" ".join(tokens(word)) for word in words]
         fits, end = _fit(bare, wanted)
         if fits >= ALIKE:
             rest = " ".join(words[end:]).strip(" :=-.\u2013")
-            found.append((-round(fits, 2), at, Said(line, rest, _right_of(line, lines), _below(line, lines))))
+            found.append((-round(fits, 2), at, Entry(line, rest, _right_of(line, lines), _below(line, lines))))
     found.sort(key=lambda one: (one[0], len(one[2].line.text) - len(one[2].rest), one[1]))
     return [said for _, _, said in found]
 
@@ -128,33 +134,3 @@ def _below(line: Line, lines: Sequence[Line]) -> Line | None:
         and min(line.box[2], other.box[2]) > max(line.box[0], other.box[0])
     ]  # fmt: skip
     return min(under, key=lambda other: other.box[1], default=None)
-
-
-# Outside of any turn, for memory ----------------------------------------------------------------------------------
-
-
-def read_words(experts: Experts, store: PictureStore, owner: str, pictures: Sequence[str]) -> dict[str, str]:
-    """The words in pictures, line by line, of those that have any and that the reader knows.
-
-    Args:
-        experts: who to ask.
-        store: where the pictures are.
-        owner: whose they are.
-        pictures: their ids.
-
-    Raises:
-        UserError: the owner has no such picture.
-        ExpertFailed: the reader failed, or is not installed.
-    """
-    texts: dict[str, str] = {}
-    for id in pictures:  # one by one: others wait for the pool, too
-        view = _whole(id, store.open(id, owner))
-        like = experts.ask("reader", [Likeness(view)])[0]
-        words: list[Word] = experts.ask("reader", [Read(view)])[0] if like is None or like >= IN_DOMAIN else []
-        if words:
-            texts[id] = "\n".join(line.text for line in lines_of(words))
-    return texts
-
-
-def _whole(id: str, image: Image.Image) -> View:
-    return View(id, image.size, (0, 0, *image.size), lambda: image)

@@ -56,6 +56,11 @@ def test_light_on_dark_and_faint_print_are_read(reader, ink, paper):
     assert texts(read(reader, page(ink=ink, paper=paper))) == list(LINES)
 
 
+def test_letters_with_accents_are_read(reader):
+    lines = ("Größe: zwölf Flügel", "Noël fut déjà à côté", "Mañana será él")
+    assert texts(read(reader, page(lines))) == list(lines)
+
+
 def test_small_print_is_read_and_boxes_are_where_the_words_are(reader):
     image = page(font=10, step=16, size=(300, 80))
     words = read(reader, image)

@@ -45,27 +45,24 @@ def arranged(pieces: Sequence[Piece]) -> list[Word]:
     They are put in order as they would stand on an upright page: turned and tilted pages are read as they run.
     Rows go from the top; where text runs in columns, column by column.
     """
-    if not pieces:
-        return []
-    upright = _upright(np.stack([piece.corners for piece in pieces]))
-    boxes = [(*corners.min(0), *corners.max(0)) for corners in upright]
-    words: list[Word] = []
-    number = -1
-    lines = _lines(boxes)
-    for block, members in enumerate(_blocks([around([boxes[at] for at in line]) for line in lines],
-                                            [len(line) for line in lines])):  # fmt: skip
-        for line in members:
-            number = number + 1
-            words += [Word(pieces[at].text, pieces[at].box, pieces[at].score, number, block) for at in lines[line]]
-    return words
+    order = _order(np.stack([piece.corners for piece in pieces])) if pieces else []
+    return [Word(pieces[at].text, pieces[at].box, pieces[at].score, line, block) for at, line, block in order]
 
 
 def reading_order(words: Sequence[Word]) -> list[Word]:
     """The same for words that stand upright, given by their boxes."""
-    corners = [np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]) for x0, y0, x1, y1 in (word.box for word in words)]
-    ordered = arranged([Piece(str(at), word.score, corner) for at, (word, corner) in
-                        enumerate(zip(words, corners, strict=True))])  # fmt: skip
-    return [replace(words[int(one.text)], line=one.line, block=one.block) for one in ordered]
+    corners = [[[x0, y0], [x1, y0], [x1, y1], [x0, y1]] for x0, y0, x1, y1 in (word.box for word in words)]
+    order = _order(np.array(corners)) if words else []
+    return [replace(words[at], line=line, block=block) for at, line, block in order]
+
+
+def _order(corners: np.ndarray) -> list[tuple[int, int, int]]:
+    """Positions among (n, 4, 2) corners in reading order, each with its line and its block."""
+    boxes: list[Box] = [(*one.min(0), *one.max(0)) for one in _upright(corners)]
+    lines = _lines(boxes)
+    blocks = _blocks([around([boxes[at] for at in line]) for line in lines], [len(line) for line in lines])
+    ordered = [(line, block) for block, members in enumerate(blocks) for line in members]
+    return [(at, number, block) for number, (line, block) in enumerate(ordered) for at in lines[line]]
 
 
 def _upright(corners: np.ndarray) -> np.ndarray:

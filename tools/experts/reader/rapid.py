@@ -50,6 +50,7 @@ class Rapid:
             params={
                 "Global.log_level": "critical",
                 "Global.max_side_len": LARGEST_SIDE,
+                "Global.return_word_box": True,
                 "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
@@ -122,7 +123,6 @@ class Rapid:
     def _recognised(self, image: np.ndarray, corners: np.ndarray) -> list[_Line]:
         if not len(corners):
             return []
-        self.engine.return_word_box = True
         read = self.engine.recognize_txt([_cut(image, one) for one in corners])
         return [
             _Line(text, float(score), _words(text, places), corner)
