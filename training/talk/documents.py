@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 from ..controller.synthetic.workspace import SyntheticPicture
 from ..controller.wording.noun_phrases import invented
@@ -12,6 +11,7 @@ from .plans import Plan
 from .state import Last, Request, State
 from .wording import a_picture, ended, lines
 
+VALUE = "value"  # what was asked for last, of a document
 Page = tuple[tuple[str, ...], ...]
 _SUMS = ("Total", "TOTAL", "Total due", "Sum", "Amount due", "Subtotal", "Tax", "VAT 20%", "Tip", "Change", "Cash",
          "Card")  # fmt: skip
@@ -69,20 +69,15 @@ def of_page(state: State) -> Request:
         return Request("page_table", ended(rng.choice(_TABLES), named), _table(image), Last())
     if (labels and draw < 0.72) or draw < 0.2:
         label = rng.choice(labels) if labels and rng.random() < 0.85 else rng.choice((*_SUMS, *_FORM))
-        again = state.last.again is plan_value and rng.random() < 0.5
+        again = state.last.asked == VALUE and rng.random() < 0.5
         words = rng.choice(_MORE if again else _VALUES).format(l=_said(label, rng))
         return Request("page_value", ended(words, "" if again else named), _value(image, label),
-                       replace(Last(), again=plan_value, image=image))  # fmt: skip
+                       Last(image=image, asked=VALUE))  # fmt: skip
     if draw < 0.82:
         text = rng.choice([cell for row in page for cell in row] or [""]) if rng.random() < 0.6 else invented(rng)
         return Request("page_says", ended(rng.choice(_SAYS).format(w=text or "OK"), named),
                        _says(image, text or "OK"), frame=False)  # fmt: skip
     return Request("page_read", ended(rng.choice(_PAGES), named), _read(image), Last())
-
-
-def plan_value(image: str | list[str], target: object) -> Plan:
-    """Marks that a value was asked for last; it is asked for anew each time."""
-    raise NotImplementedError(f"a value of {image} is asked for by its label, not by {target}")
 
 
 def _said(label: str, rng: random.Random) -> str:

@@ -36,13 +36,13 @@ def _value(state: State, image: str, name: str) -> str:
     return state.rng.choice(POOLS[name])
 
 
-def _asked(state: State, kind: str, files: str, target: Target, **slots: str) -> Request:
-    """A request in one of the ways of `files`_count, `files`_which or `files`_exist."""
+def _asked(state: State, kind: str, target: Target, **slots: str) -> Request:
+    """A request of a kind, put in one of the ways of its files: `kind`_count, `kind`_which or `kind`_exist."""
     rng = state.rng
     image, named = a_picture(state, front=True)
     how = rng.choice(("count", "count", "which", "exist"))
     many, one = rng.choice(_NOUNS)
-    words = rng.choice(lines(f"{files}_{how}")).format(w=many, o=one, **slots)
+    words = rng.choice(lines(f"{kind}_{how}")).format(w=many, o=one, **slots)
     make: Any = _TOLD[how]
     return Request(kind, ended(typed(words, rng, TYPOS), named), make(image, target), Last(make, image, target))
 
@@ -54,7 +54,7 @@ def at_once(state: State) -> Request:
     facets = {first: _value(state, state.image, first), second: _value(state, state.image, second)}
     words = {name: _adjective(name, value, rng) for name, value in facets.items()}
     target = plain({name: facets[name] for name in ("size", "color", "material") if name in facets}, rng)
-    return _asked(state, "at_once", "at_once", target, x=words[first], y=words[second])
+    return _asked(state, "at_once", target, x=words[first], y=words[second])
 
 
 def bare_not(state: State) -> Request:
@@ -75,7 +75,7 @@ def bare_not(state: State) -> Request:
             said_so += f" {rng.choice(('or', 'nor'))} {_adjective(name, other, rng)}"
         kept["exceptions"] = [str(one.arguments["phrase"]) for one in denied]
     target = Target(f"thing that is not {said_so}", f"things that are not {said_so}", kept)
-    return _asked(state, "bare_not", "bare_not", target, x=said_so)
+    return _asked(state, "bare_not", target, x=said_so)
 
 
 def but_not(state: State) -> Request:

