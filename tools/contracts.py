@@ -28,6 +28,7 @@ __all__ = [
     "AnyHandle",
     "Expert",
     "Experts",
+    "Handles",
     "MaskDraft",
     "Phrase",
     "PictureDraft",
@@ -45,6 +46,7 @@ __all__ = [
     "VisualMemory",
     "Workspace",
     "declared",
+    "listed",
 ]
 
 Request = TypeVar("Request")
@@ -211,7 +213,13 @@ PictureHandle = Annotated[
 RegionHandle = Annotated[
     str, Field(pattern=r"^reg_[1-9][0-9]{0,3}$", max_length=8, json_schema_extra={"x-handle": "region"})
 ]
+Handles = AnyHandle | Annotated[list[AnyHandle], Field(min_length=1, max_length=8)]  # one, or several at once
 Phrase = Annotated[str, Field(min_length=1, max_length=120)]
+
+
+def listed(handles: str | list[str]) -> list[str]:
+    """One handle or several, as a list in which each stands once."""
+    return [handles] if isinstance(handles, str) else list(dict.fromkeys(handles))
 
 
 class ToolArguments(BaseModel):

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
 
-from pydantic import Field
-
-from ..contracts import AnyHandle, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ..contracts import Handles, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult, listed
 from ..look import look
 from ..shared.choice_text import brief_text, choice_references, choice_result, choice_text, place_text
 from ..shared.choosing import Choice, choose
 from ..shared.finding import EVERYTHING, MARGIN
-
-Handles = AnyHandle | Annotated[list[AnyHandle], Field(min_length=1, max_length=8)]
 
 
 class _Where(ToolArguments):
@@ -54,8 +49,3 @@ class FindObjects(Tool[FindObjectsArguments]):
     def references(self, recorded: Recorded) -> dict[str, str]:
         """Counts, handles, places and what was told."""
         return choice_references(recorded.facts, recorded.regions)
-
-
-def listed(handles: str | list[str]) -> list[str]:
-    """One handle or several, as a list in which each stands once."""
-    return [handles] if isinstance(handles, str) else list(dict.fromkeys(handles))

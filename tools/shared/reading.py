@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 
 from ...memory.records import Box
+from ...queries.space import gap
 from ..contracts import ToolContext
 from ..look import Look, look
 from ..requests import Read, Word
@@ -18,6 +19,7 @@ from .geometry import around, in_one_row
 
 ALIKE = 0.84  # how alike words must be that are taken for the same, misread or mistyped
 SAME_ROW = 0.4  # lines of which the lower one overlaps the other's height by more stand in one row
+BESIDE = 0.12  # how far from a thing its sign stands, as a share of the picture's longer side
 BELOW = 2.5  # line heights down to which something stands below a line
 
 
@@ -53,14 +55,39 @@ class Entry:
 
 
 def read_lines(context: ToolContext, handle: str) -> tuple[Look, list[Line]]:
-    """The lines in a picture or a region, in reading order, and what was looked at.
+    """The lines in a picture or a region, in reading order, and what was looked at; see `read_each`."""
+    return read_each(context, [handle])[0]
+
+
+def read_each(context: ToolContext, handles: Sequence[str]) -> list[tuple[Look, list[Line]]]:
+    """The lines in pictures or regions, in reading order, and what was looked at; read together.
 
     Raises:
         ToolRetry: no such handle.
         ExpertFailed: the reader failed, is not installed, or does not know such pictures.
     """
-    seen = look(context, handle, MARGIN, judge="reader")
-    return seen, lines_of(context.experts.ask("reader", [Read(seen.view)])[0])
+    looks = [look(context, handle, MARGIN, judge="reader") for handle in handles]
+    read = context.experts.ask("reader", [Read(seen.view) for seen in looks])
+    return [(seen, lines_of(words)) for seen, words in zip(looks, read, strict=True)]
+
+
+def read_beside(context: ToolContext, seen: Look) -> list[Line]:
+    """What is written nearest to a region that has no words of its own: on the sign that stands beside a thing.
+
+    The lines of the block that stands nearest, in reading order; none where nothing is written within `BESIDE` of the
+    picture's longer side. Nothing beside a whole picture.
+
+    Raises:
+        ExpertFailed: the reader failed.
+    """
+    if seen.view.whole:
+        return []
+    box, far = context.place(seen.handle)[1], BESIDE * max(seen.picture.size)
+    lines = read_lines(context, str(seen.picture.handle))[1]
+    nearest = min(lines, key=lambda line: gap(line.box, box), default=None)
+    if nearest is None or gap(nearest.box, box) > far:
+        return []
+    return [line for line in lines if line is nearest or (line.block is not None and line.block == nearest.block)]
 
 
 def lines_of(words: Sequence[Word]) -> list[Line]:

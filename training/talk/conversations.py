@@ -17,7 +17,7 @@ from ..controller.wording.families import families, fill
 from ..controller.wording.noise import disturb
 from . import plans
 from .chatter import DELETE, KEPT, NO_PICTURE, draw_chatter
-from .documents import draw_page, of_page
+from .documents import draw_page, of_page, of_pages
 from .follow_ups import draw_any, no_thing
 from .plans import Seen
 from .requests import draw_request
@@ -28,7 +28,7 @@ from .wording import lines, texted
 _SHORT = re.compile(rf"\b({'|'.join(SHORT_RANKS)})\b")  # an answer has no digits of its own
 TURNS = (38, 30, 18, 9, 5)  # how often a conversation has 1 to 5 requests
 CHATTER = 0.1  # of the requests
-PAGES = 0.07  # of the pictures are documents
+PAGES = 0.1  # of the messages with pictures bring documents
 # A call that does not ask to be told what the answer needs: nothing is learned from it, but how to answer all the same.
 FORGETS = 0.15
 FORGETTING = frozenset({"query", "color", "material", "shape", "size", "facet_short", "is_facet"})
@@ -52,9 +52,12 @@ class Conversation:
     def send_pictures(self, number: int) -> list[tuple[str, tuple[int, int]]]:
         """New pictures that come with the next request."""
         sent: list[tuple[str, tuple[int, int]]] = []
+        last = self.state.sheet(self.state.given[-1]) if self.state.given else None
+        page = self.rng.random() < (0.6 if last is not None and last.page else PAGES)
         for _ in range(number):
-            page = self.rng.random() < PAGES
-            handle = self.state.workspace.give(draw_page(self.rng) if page else draw_picture(self.rng))
+            last = self.state.sheet(sent[-1][0]) if sent else last
+            like = last if last is not None and last.page else None
+            handle = self.state.workspace.give(draw_page(self.rng, like) if page else draw_picture(self.rng))
             sent.append((handle, self.state.workspace.by_handle[handle].size))
         if sent:
             self.state.given += [handle for handle, _ in sent]
@@ -176,12 +179,12 @@ def _drawn(seed: int) -> Trace:
         if not state.given:
             request = _blind(state)
             made.ask(replace(request, last=None), [])
-            if request.last is not None and rng.random() < 0.6:
+            if request.last is not None and request.last.again is not None and rng.random() < 0.6:
                 made.ask(_sent_late(state, request.last), made.send_pictures(1))
             continue
         sheet = state.sheet(state.image)
         if sheet is not None and sheet.page:
-            request = of_page(state)
+            request = _of_documents(state, new=bool(new))
         elif len(state.given) > 1 and new and rng.random() < 0.35:
             request = draw_request(state)
         elif not turn and rng.random() < 0.01:
@@ -190,6 +193,17 @@ def _drawn(seed: int) -> Trace:
             request = draw_any(state, 0.0 if new else 0.68)
         made.ask(request, new)
     return made.trace
+
+
+def _of_documents(state: State, *, new: bool) -> Request:
+    """A request about a document, or about all that were sent; often one that follows on the last."""
+    rng = state.rng
+    if state.last.more is not None and not new and rng.random() < 0.4:
+        return state.last.more(state)
+    sheets = [state.sheet(image) for image in state.given]
+    if len(sheets) > 1 and all(sheet is not None and sheet.page for sheet in sheets) and rng.random() < 0.6:
+        return of_pages(state)
+    return of_page(state)
 
 
 def _blind(state: State) -> Request:

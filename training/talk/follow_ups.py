@@ -12,7 +12,7 @@ from ...scenes.scene import COLORS, MATERIALS
 from . import plans
 from .chatter import NO_THING
 from .plans import Plan, Seen
-from .requests import ONE_LOOK, draw_request
+from .requests import JOINED, draw_request
 from .state import Last, Request, State
 from .targets import (
     ADJECTIVES,
@@ -67,6 +67,8 @@ def follow_up(state: State) -> Request | None:
         options += [(_ellipsis, 10), (_correction, 5), (_complaint, 5)]
         if len(state.given) > 1:
             options.append((_other_picture, 7))
+    if last.more is not None:
+        options.append((last.more, 16))
     if len(state.it) == 1:
         options += [(_it, 10), (_beside_it, 4)]
     if len(state.it) > 1:
@@ -314,15 +316,12 @@ _JOINS = (" and ", " and also ", ", and ", "? and ", ". also, ", "? ", ". then "
 
 
 def several(state: State) -> Request:
-    """Two or three requests, each of one look."""
+    """Two or three requests in one message."""
     rng = state.rng
     number = 2 if rng.random() < 0.8 else 3
     parts: list[Request] = []
     while len(parts) < number:
-        one = rng.choice(ONE_LOOK)(state)
-        target = one.last.target if one.last else None
-        if target is None or target.before is None:
-            parts.append(one)
+        parts.append(rng.choice(JOINED)(state))
     join = rng.choice(_JOINS)
     words = join.join(re.sub(r"[?.! ]+$", "", one.words) for one in parts)
     return Request("several", words, plans.together([one.plan for one in parts]), Last())
@@ -374,9 +373,9 @@ def draw_any(state: State, followed: float) -> Request:
         if made is not None:
             return made
     draw = rng.random()
-    if draw < 0.07:
+    if draw < 0.1:
         return several(state)
-    if draw < 0.13:
+    if draw < 0.16:
         return both(state)
     return draw_request(state)
 

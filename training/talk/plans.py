@@ -265,32 +265,33 @@ def among(handles: Sequence[str], arguments: dict[str, Any], told: Callable[[See
 
 
 def together(plans: Sequence[Plan]) -> Plan:
-    """Several plans of one step each as one step, their answers one after another."""
-    calls: list[Call] = []
-    owners: list[int] = []
-    for at, plan in enumerate(plans):
-        own = next(plan)
-        calls += own
-        owners += [at] * len(own)
-    seen = yield calls
+    """Several plans as one: their first steps at once, the rest of each in turn, their answers one after another."""
+    steps = [next(plan) for plan in plans]
+    numbers: list[list[int]] = []  # of each plan, the observations of the whole turn that are its own
+    made = 0
+    for own in steps:
+        numbers.append(list(range(made + 1, made + 1 + len(own))))
+        made += len(own)
+    seen = yield [call for own in steps for call in own]
     answers: list[str] = []
-    for at, plan in enumerate(plans):
-        mine = [one for owner, one in zip(owners, seen, strict=True) if owner == at]
-        first = owners.index(at)
+    for plan, mine in zip(plans, numbers, strict=True):
+        got = [seen[at - 1] for at in mine]
         try:
-            plan.send(mine)
+            while True:
+                calls = [(tool, {k: _renumbered(v, mine) for k, v in arguments.items()})
+                         for tool, arguments in plan.send(got)]  # fmt: skip
+                got = yield calls
+                mine += range(made + 1, made + 1 + len(calls))
+                made += len(calls)
         except StopIteration as stop:
-            answers.append(_renumbered(str(stop.value), first))
-        else:
-            raise ValueError("a plan of several steps cannot be one of several")
+            answers.append(_renumbered(str(stop.value), mine))
     return " ".join(answers)
 
 
-def _renumbered(answer: str, by: int) -> str:
-    """References counted on, as of an answer whose first observation is not the turn's first."""
+def _renumbered(value: Any, numbers: Sequence[int]) -> Any:
+    """References of a plan's own observations as those of the whole turn; other values as they are."""
 
     def later(match: re.Match[str]) -> str:
-        name, number = match[1], int(match[2] or 1)
-        return n(name, number + by)
+        return n(match[1], numbers[int(match[2] or 1) - 1])
 
-    return re.sub(r"\{([a-z_]+?)(\d*)\}", later, answer)
+    return re.sub(r"\{([a-z_]+?)(\d*)\}", later, value) if isinstance(value, str) else value

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from . import plans
+from .joined import in_common, look_then, same, two_facets
 from .over_pictures import over_pictures, pictures_together
 from .qualities import alike, at_once, bare_not, both_of, but_not, how_many_pictures, than_else
+from .signs import any_words, sign, sign_by, signless, signs, with_sign
 from .state import Request, State
 from .sums import arithmetic, remaining, share, sums, sums_over_pictures
 from .things import (
@@ -24,7 +26,6 @@ from .things import (
     of_kind,
     ordered_query,
     queries,
-    same,
     see_then,
     size_query,
     stands,
@@ -35,7 +36,6 @@ from .things import (
     which,
 )
 from .wholes import (
-    any_words,
     backdrop,
     describe,
     everything,
@@ -47,25 +47,23 @@ from .wholes import (
     remember,
     search,
     search_like,
-    sign,
-    signs,
 )
 
 # How often each is asked for.
 REQUESTS: tuple[tuple[Draw, float], ...] = (
-    (count, 13), (exist, 10), (which, 9), (what_place, 9), (where, 5), *((draw, 4.5) for draw in queries),
-    (ordered_query, 3), (stands, 5), (same, 3.5), (larger, 4.5), (versus, 6), (groups, 2.5), (distance, 1.2),
-    (is_facet, 5), (how_many_are, 4), (see_then, 2),
-    (facet_short, 3), (at_once, 4), (bare_not, 5), (but_not, 2.5), (both_of, 2), (alike, 2.5), (than_else, 1.5),
+    (count, 13), (exist, 12), (which, 9), (what_place, 9), (where, 13), *((draw, 6) for draw in queries),
+    (ordered_query, 3), (stands, 5), (same, 4), (larger, 4.5), (versus, 6), (groups, 2.5), (distance, 1.2),
+    (is_facet, 5), (how_many_are, 4), (see_then, 2), (look_then, 4), (two_facets, 3), (in_common, 1.5),
+    (facet_short, 3), (at_once, 4), (bare_not, 4), (but_not, 2.5), (both_of, 2), (alike, 2), (than_else, 1.5),
     (how_many_pictures, 1),
-    (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 5), (remaining, 3.5),
-    (arithmetic, 1.2),
-    (sums, 3.5), (sums_over_pictures, 2), (over_pictures, 6), (pictures_together, 3), (describe, 3.5),
+    (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 6), (remaining, 4),
+    (arithmetic, 1.5),
+    (sums, 4), (sums_over_pictures, 8), (over_pictures, 6), (pictures_together, 3), (describe, 4),
     (everything, 2),
-    (read, 2.5), (sign, 2.5), (signs, 1.5), (any_words, 1.5), (of_kind("read_thing", plans.read_thing, one=True), 1.5),  # pyright: ignore
-    (of_kind("describe_thing", plans.describe_thing, one=True), 1), (backdrop, 1), (labels, 1), (inspect, 1.2),  # pyright: ignore
-    (open_question, 3), (search, 2.5), (search_like, 1.5), (remember, 2), (forget, 1.5), (do_all, 2.5),
-    *((draw, 3.5) for draw in doing),
+    (read, 3), (sign, 5), (signs, 1.5), (any_words, 2), (sign_by, 6), (signless, 1), (with_sign, 1.5),
+    (of_kind("describe_thing", plans.describe_thing, one=True), 1.5), (backdrop, 1), (labels, 1), (inspect, 1.2),  # pyright: ignore
+    (open_question, 3), (search, 2.5), (search_like, 1.5), (remember, 2), (forget, 1.5), (do_all, 3),
+    *zip(doing, (14, 5, 3), strict=True),
 )  # fmt: skip
 
 
@@ -75,4 +73,8 @@ def draw_request(state: State) -> Request:
     return state.rng.choices(draws, weights)[0](state)
 
 
-ONE_LOOK: tuple[Draw, ...] = (count, exist, which, where, *queries, count, exist, read, everything, describe, signs)
+# What may be one of several requests in a message.
+JOINED: tuple[Draw, ...] = (
+    count, exist, which, where, *queries, count, exist, read, everything, describe, signs, *doing, sign_by,
+    ordered_query, is_facet, larger, what_place, two_facets, versus,
+)  # fmt: skip

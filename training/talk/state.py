@@ -20,7 +20,7 @@ class Last:
     image: str | list[str] = ""
     target: Target | None = None
     one: bool = False  # it was about one thing
-    asked: str = ""  # what was asked for, where it was no thing: see `documents`
+    more: Callable[[State], Request] | None = None  # what is asked next of what no target names: sums, signs, documents
 
 
 @dataclass(frozen=True)

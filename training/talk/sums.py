@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from ..controller.wording.mentions import draw_expression
+import random
+from functools import partial
+
+from ...scenes.language.phrases import SIZE_WORDS
+from ...scenes.scene import COLORS, MATERIALS
+from ..controller.wording.mentions import ORDINALS, draw_expression
 from . import comparing, plans
+from .plans import Plan
 from .state import Last, Request, State
-from .targets import Target, any_plain, plain, some_facets, typed
+from .targets import ADJECTIVES, Target, any_plain, plain, some_facets, typed
 from .things import versus
 from .wording import TYPOS, a_picture, ended, lines, said, worded
 
@@ -20,8 +26,32 @@ def share(state: State) -> Request:
         return versus(state)
     part = plain(part_facets, rng)
     words = worded(state, "share", said(part, rng) | said(whole, rng, "2"), own=True)
+    if not whole.facets and rng.random() < 0.5:
+        words = rng.choice(lines("share_all")).format(x=said(part, rng)["things"] if "shape" in part_facets else
+                                                      _quality(part_facets, rng))  # fmt: skip
     both = plain((whole.facets or {}) | part_facets, rng)
-    return Request("share", ended(words, named), comparing.share(image, both, whole))
+    return Request("share", ended(words, named), comparing.share(image, both, whole),
+                   Last(image=image, more=partial(_share_again, image, whole)))  # fmt: skip
+
+
+def _quality(facets: dict[str, str], rng: random.Random) -> str:
+    """Facets without a noun: "red", "wooden", "metal", "small"."""
+    words = [rng.choice(SIZE_WORDS[value]) if name == "size" else ADJECTIVES.get(value, value)
+             for name, value in facets.items()]  # fmt: skip
+    return " and ".join(words)
+
+
+def _share_again(image: str, whole: Target, state: State) -> Request:
+    """The share of others among the same: "and what percent is metal"."""
+    rng = state.rng
+    facets = some_facets(rng, state.sheet(image))
+    facets = {k: v for k, v in facets.items() if k not in (whole.facets or {})} or {"material": rng.choice(MATERIALS)}
+    facets = facets if "size" not in (whole.facets or {}) else {k: v for k, v in facets.items() if k != "size"}
+    part = plain(facets or {"color": rng.choice(tuple(COLORS))}, rng)
+    named = said(part, rng)["things"] if "shape" in facets or rng.random() < 0.4 else _quality(part.facets or {}, rng)
+    words = rng.choice(lines("share_again")).format(x=named)
+    both = plain((whole.facets or {}) | (part.facets or {}), rng)
+    return Request("share_again", words, comparing.share(image, both, whole), state.last)
 
 
 _REMAIN = lines("remain")
@@ -37,7 +67,19 @@ def remaining(state: State) -> Request:
     head = rng.choice(("things", "things", "objects", "items"))
     target = Target(head[:-1], head, {"phrase": "everything", "exceptions": [gone.arguments["phrase"]]})
     words = rng.choice(_REMAIN).format(x=f"the {typed(gone.many, rng, TYPOS)}", w=head)
-    return Request("remaining", ended(words, named), plans.count(image, target), Last(plans.count, image, target))
+    return Request("remaining", ended(words, named), plans.count(image, target),
+                   Last(image=image, more=partial(_remain_again, image, head)))  # fmt: skip
+
+
+def _remain_again(image: str, head: str, state: State) -> Request:
+    """How many are left without others."""
+    rng = state.rng
+    gone = any_plain(rng, state.sheet(image))
+    while "size" in gone.arguments:
+        gone = any_plain(rng, state.sheet(image))
+    target = Target(head[:-1], head, {"phrase": "everything", "exceptions": [gone.arguments["phrase"]]})
+    words = rng.choice(lines("remain_again")).format(x=f"the {typed(gone.many, rng, TYPOS)}")
+    return Request("remain_again", words, plans.count(image, target), state.last)
 
 
 _SUMS = (
@@ -80,20 +122,50 @@ _OVER = {key: lines(f"{key}_over") for key in ("mean", "difference")}
 
 
 def sums_over_pictures(state: State) -> Request:
-    """Averages and differences over pictures."""
+    """Sums, averages and differences over pictures."""
     rng = state.rng
-    images = state.given[-2:]
+    images = state.given[-2:] if len(state.given) > 3 else list(state.given)
     if len(images) < 2:
         return sums(state)
-    what = rng.choice(tuple(_OVER))
-    frame = rng.choice(_OVER[what])
-    target = plain(some_facets(rng, state.sheet(images[0])), rng)
-    words = frame.format(a=said(target, rng)["things"])
-    if what == "difference":
-        return Request("sums", words, comparing.grouped(images, target, "picture", "difference"))
-    images = state.given if len(state.given) <= 3 else images
+    target = any_plain(rng, state.sheet(images[0])) if rng.random() < 0.7 else plain({}, rng)
+    slots = said(target, rng)
+    draw = rng.random()
+    if draw < 0.25 and len(images) == 2:
+        words = rng.choice(_OVER["difference"]).format(a=slots["things"])
+        return Request("sums", words, comparing.grouped(images, target, "picture", "difference"), Last())
+    if draw < 0.5:
+        words = rng.choice(_OVER["mean"]).format(a=slots["things"])
+        return Request("sums", words, _mean(images, target), Last())
+    if draw < 0.75:
+        words = rng.choice(lines("add_up")).format(a=slots["things"])
+        return Request("sums", words, plans.count(images, target), Last(more=partial(_average, images, target)))
+    return _across(state)
+
+
+def _mean(images: list[str], target: Target) -> Plan:
     expression = f"mean({', '.join(plans.n('count', at + 1) for at in range(len(images)))})"
-    return Request("sums", words, comparing.counts_summed(images, [target] * len(images), expression, "{result}."))
+    return comparing.counts_summed(images, [target] * len(images), expression, "{result}.")
+
+
+def _average(images: list[str], target: Target, state: State) -> Request:
+    return Request("average", state.rng.choice(lines("average")), _mean(images, target), state.last)
+
+
+def _across(state: State) -> Request:
+    """Some of one picture and others of another, added up or compared."""
+    rng = state.rng
+    first, second = rng.sample(range(min(4, len(state.given))), 2)
+    images = [state.given[first], state.given[second]]
+    one = any_plain(rng, state.sheet(images[0]))
+    two = one if rng.random() < 0.5 else any_plain(rng, state.sheet(images[1]))
+    less = rng.random() < 0.4
+    ways = [(image, f"the {ORDINALS[at]} {rng.choice(('picture', 'one', 'image'))}", f"the {ORDINALS[at]}")
+            for image, at in zip(images, (first, second), strict=True)]  # fmt: skip
+    p, q = (rng.choice(way) for way in ways)
+    words = rng.choice(lines("across_less" if less else "across"))
+    words = words.format(a=said(one, rng)["things"], b=said(two, rng)["things"], p=p, q=q)
+    plan = comparing.counts_summed(images, [one, two], f"{{count}} {'-' if less else '+'} {{count2}}", "{result}.")
+    return Request("across", words, plan, Last())
 
 
 def arithmetic(state: State) -> Request:

@@ -105,15 +105,6 @@ def stands(state: State) -> Request:
                    comparing.stands(image, one, relation, two))  # fmt: skip
 
 
-def same(state: State) -> Request:
-    """Whether two things are alike in a facet."""
-    image, named = a_picture(state, front=True)
-    one, two = two_things(state, image)
-    facet = state.rng.choice(("color", "color", "material", "material", "size"))
-    slots = said(one, state.rng) | said(two, state.rng, "2") | {"facet": state.rng.choice(FACET_WORDS[facet])}
-    return Request("same", ended(worded(state, "same", slots, own=True), named), comparing.same(facet, image, one, two))
-
-
 def larger(state: State) -> Request:
     """Which of two things is larger, or further on a side."""
     image, named = a_picture(state, front=True)

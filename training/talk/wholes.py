@@ -16,7 +16,7 @@ from .chatter import DELETE
 from .plans import Plan
 from .state import Last, Request, State
 from .targets import Target, any_plain
-from .wording import a_picture, ended, lines, said, worded
+from .wording import a_picture, said, worded
 
 
 def describe(state: State) -> Request:
@@ -52,66 +52,6 @@ def read(state: State) -> Request:
     image, named = a_picture(state)
     slots = {"the picture": named.strip().partition(" ")[2]} if named else {}
     return Request("read", worded(state, "read", slots), _reading(image))
-
-
-_BESIDE = lines("beside")
-
-
-_BESIDE_COLOR = lines("beside_color")
-
-
-_SAYS = lines("says")
-
-
-_WORDS = ("KITE", "BOX", "OPEN", "EXIT", "STOP", "CAFE", "BANK", "TAXI", "SALE", "FISH", "SOUP", "TEA", "ZOO", "PARK",
-          "WEST", "EAST", "NORTH", "BOOKS", "TOYS", "HOTEL", "FARM", "SHOP", "BREAD", "MILK", "MOON", "RIVER", "LAKE",
-          "GOLD")  # fmt: skip
-
-
-_SIGNS = lines("signs")
-
-
-def signs(state: State) -> Request:
-    """How many signs there are, or whether there is one."""
-    image, named = a_picture(state)
-    words = state.rng.choice(_SIGNS)
-    target = Target("sign", "signs", {"phrase": "sign"})
-    make = plans.count if re.search(r"how many|count|number", words) else plans.exist
-    return Request("signs", ended(words, named), make(image, target), Last(make, image, target))
-
-
-def sign(state: State) -> Request:
-    """What stands beside a sign, or whether a word is there."""
-    rng = state.rng
-    image, named = a_picture(state)
-    word = rng.choice(_WORDS)
-    written = rng.choice((word, word, word, word.lower(), f'"{word}"', word.title()))
-    draw = rng.random()
-    if draw < 0.4:
-        words = rng.choice(_SAYS).format(w=written)
-        return Request("says", ended(words, named), _says(word, image), frame=False)
-    facet = "color" if draw < 0.6 else None
-    words = rng.choice(_BESIDE_COLOR if facet else _BESIDE).format(w=written)
-    return Request("beside_sign", ended(words, named), plans.beside_sign(word, image, facet), frame=False)
-
-
-def _says(word: str, image: str) -> Plan:
-    (read,) = yield [("read_text", {"image": image})]
-    if not read.count:
-        return "No, I can read no words there."
-    there = any(one.lower() == word.lower() for one in re.findall(r'reg_\d+ "([^"]*)"', read.brief))
-    return "Yes, I read {words}." if there else "No, I read {words}."
-
-
-def any_words(state: State) -> Request:
-    """Whether anything is written there."""
-    image, named = a_picture(state)
-    return Request("any_words", ended(state.rng.choice(lines("any_words")), named), _any_words(image))
-
-
-def _any_words(image: str) -> Plan:
-    (read,) = yield [("read_text", {"image": image})]
-    return "Yes, I read {words}." if read.count else "No, I can read no words there."
 
 
 def backdrop(state: State) -> Request:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -49,6 +49,8 @@ class SyntheticThing:
 
     attributes: dict[str, str]  # size, color, material, shape
     box: Box  # xyxy pixels
+    word: str = ""  # on a sign beside it
+    sign: Box = (0, 0, 0, 0)  # its box, where there is a word
 
 
 @dataclass
@@ -97,7 +99,18 @@ def draw_picture(rng: random.Random) -> SyntheticPicture:
             if box[3] - box[1] > 8 and box[2] - box[0] > 8 and all(_apart(box, item.box, 0.1 * side) for item in items):
                 items.append(SyntheticThing(attributes, box))
                 break
+    if rng.random() < 0.6:
+        items = [_with_sign(item, size, rng) if rng.random() < 0.4 else item for item in items]
     return SyntheticPicture(size, items, rng.choice(("plain background", "desk", "street", "shelf")))
+
+
+def _with_sign(item: SyntheticThing, size: tuple[int, int], rng: random.Random) -> SyntheticThing:
+    """The thing with a sign beside it, at its foot."""
+    x0, y0, x1, y1 = item.box
+    wide, high = 0.5 * (x1 - x0) + 12, 0.3 * (y1 - y0) + 6
+    gap = 0.15 * max(x1 - x0, y1 - y0) + 2
+    left = x1 + gap if x1 + gap + wide < size[0] else x0 - gap - wide
+    return replace(item, word=sign_words(rng, 1, 1)[0], sign=(max(0, left), y1 - high, min(size[0], left + wide), y1))
 
 
 def _apart(one: Box, two: Box, far: float) -> bool:
@@ -208,16 +221,14 @@ class SyntheticExperts:
         return Said(answer_text(request.question, self.rng), share)
 
     def _words(self, view: View) -> list[Word]:
-        x0, y0, x1, y1 = view.box
-        words: list[Word] = []
-        page = self._picture_of(view).page
-        if page:
-            return _words_of_page(page, view.size, self.rng)
-        for text in sign_words(self.rng, 4 if view.whole else 2):
-            x, y = self.rng.uniform(x0, 0.8 * x1 + 0.2 * x0), self.rng.uniform(y0, 0.9 * y1 + 0.1 * y0)
-            box = (x, y, min(x1, x + 8 + 0.15 * (x1 - x0)), min(y1, y + 8 + 0.05 * (y1 - y0)))
-            words.append(Word(text, box, round(self.rng.uniform(0.5, 1), 4)))
-        return words
+        sheet = self._picture_of(view)
+        if sheet.page:
+            return _words_of_page(sheet.page, view.size, self.rng)
+        return [
+            Word(item.word, item.sign, round(self.rng.uniform(0.5, 1), 4), number)
+            for number, item in enumerate(sheet.items)
+            if item.word and _within(item.sign, view.box) and self.rng.random() >= self.missed
+        ]
 
     def _nearest(self, view: View) -> int | None:
         if view.whole:
@@ -231,22 +242,17 @@ class SyntheticExperts:
         import supervision as sv
 
         sheet = self._picture_of(view)
-        x0, y0, x1, y1 = view.box
-        seen = [
-            item
-            for item in sheet.items
-            if self.rng.random() >= self.missed
-            and x0 <= (item.box[0] + item.box[2]) / 2 <= x1
-            and y0 <= (item.box[1] + item.box[3]) / 2 <= y1
-        ]
-        if not seen:
+        seen = [item for item in sheet.items if self.rng.random() >= self.missed and _within(item.box, view.box)]
+        named = [(item.box, item.attributes["shape"]) for item in seen]
+        named += [(item.sign, "sign") for item in seen if item.word]
+        if not named:
             return sv.Detections.empty()
-        scores = np.array([self.rng.uniform(0.6, 0.99) for _ in seen], np.float32)
+        scores = np.array([self.rng.uniform(0.6, 0.99) for _ in named], np.float32)
         return sv.Detections(
-            xyxy=np.array([item.box for item in seen], np.float32),
+            xyxy=np.array([box for box, _ in named], np.float32),
             confidence=scores,
-            class_id=np.zeros(len(seen), int),
-            data={"class_name": np.array([item.attributes["shape"] for item in seen])},
+            class_id=np.zeros(len(named), int),
+            data={"class_name": np.array([name for _, name in named])},
         )
 
     def _match(self, view: View, phrase: str) -> float:
@@ -270,6 +276,12 @@ class SyntheticExperts:
         for mask, (x0, y0, x1, y1) in zip(masks, request.boxes, strict=False):
             mask[round(y0) : round(y1), round(x0) : round(x1)] = True
         return Masks(masks, np.full(len(masks), 0.95, np.float32))
+
+
+def _within(box: Box, view: Box) -> bool:
+    """Whether the middle of a box is in view."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return view[0] <= x <= view[2] and view[1] <= y <= view[3]
 
 
 def _words_of_page(page: Sequence[Sequence[str]], size: tuple[int, int], rng: random.Random) -> list[Word]:
