@@ -29,6 +29,14 @@ def _memory(
     return run(cases=cases, profile=profile, done=done)
 
 
+def _documents(
+    workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None, show_failures: bool
+) -> dict[str, Any]:
+    from .documents import run
+
+    return run(cases=cases, profile=profile, controller=controller, done=done)
+
+
 def _experts(
     workers: int, done: Done | None, *, cases: int, profile: str, controller: str | None, show_failures: bool
 ) -> dict[str, Any]:
@@ -66,6 +74,7 @@ CASES = {
     "tools": 200,
     "memory": 1000,
     "experts": 2000,
+    "documents": 200,
     "mixed": 240,
     "talk": 1000,
     "talk-dev": 1000,
@@ -79,6 +88,7 @@ CASES = {
 SUITES: dict[str, Suite] = {
     "tools": _tools,  # the right calls for describing, reading, comparing, measuring and memory, per kind of request
     "memory": _memory,  # recall by words, regions, near duplicates, what was never seen, zero-shot naming
+    "documents": _documents,  # characters, cells, values by label and totals of receipts, forms, tables, screens
     "agent": _agent,  # the whole agent, as users get it
     "controller": partial(_agent, true_experts=True),  # the same cases with experts that never err
     "gold": partial(_agent, gold_controller=True),  # the same cases with a controller that never errs

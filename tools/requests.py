@@ -142,6 +142,7 @@ class Word:
         line: words of one line have one number; where a gap is wide, as before a value or a column, a line ends. None:
             the reader tells no lines.
         block: lines that stand together have one number.
+        straight: where it would stand on the page turned upright, xyxy; None: as `box` says.
     """
 
     text: str
@@ -149,3 +150,4 @@ class Word:
     score: float
     line: int | None = None
     block: int | None = None
+    straight: Box | None = None

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+
+from .flat_graphics import FLAT
 
 SIDE = 192  # px
 Rng = np.random.Generator
@@ -20,8 +23,8 @@ Rng = np.random.Generator
 def outside_picture(rng: Rng) -> Image.Image:
     """One picture, (SIDE, SIDE) RGB."""
     kinds: tuple[tuple[Callable[[Rng], np.ndarray], float], ...] = (
-        (_photographic, 0.42), (_noise, 0.12), (_page, 0.1), (_screen, 0.13), (_shapes, 0.12), (_pattern, 0.06),
-        (_plain, 0.05),
+        (_photographic, 0.36), (_noise, 0.08), (_page, 0.04), (_screen, 0.05), (_shapes, 0.05), (_pattern, 0.04),
+        (_plain, 0.03), *((partial(_drawn, draw), 0.07) for draw in FLAT),
     )  # fmt: skip
     weights = np.array([weight for _, weight in kinds])
     pixels = kinds[rng.choice(len(kinds), p=weights / weights.sum())][0](rng)
@@ -33,6 +36,11 @@ def outside_picture(rng: Rng) -> Image.Image:
     if rng.random() < 0.2:
         image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     return image
+
+
+def _drawn(draw: Callable[[Rng], Image.Image], rng: Rng) -> np.ndarray:
+    """A flat graphic, squeezed as the models' own preparation does."""
+    return np.asarray(draw(rng).resize((SIDE, SIDE), Image.Resampling.BICUBIC), float)
 
 
 def cloud(rng: Rng, power: float, channels: int = 1) -> np.ndarray:

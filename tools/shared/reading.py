@@ -25,12 +25,28 @@ BELOW = 2.5  # line heights down to which something stands below a line
 
 @dataclass(frozen=True)
 class Line:
-    """Words without a wide gap between them. `box`: xyxy px of the whole picture; `score`: 0..1, of its words."""
+    """Words without a wide gap between them.
+
+    Attributes:
+        text: the words.
+        box: xyxy px of the whole picture.
+        score: 0..1, of its words.
+        block: lines that stand together have one number; None: the reader tells none.
+        straight: where it would stand on the page turned upright; None: as `box` says.
+        words: its words, where there are several.
+    """
 
     text: str
     box: Box
     score: float
     block: int | None = None
+    straight: Box | None = None
+    words: tuple[Word, ...] = ()
+
+    @property
+    def place(self) -> Box:
+        """Where it stands among the other lines, whichever way the page is turned or tilted."""
+        return self.straight or self.box
 
 
 @dataclass(frozen=True)
@@ -95,11 +111,22 @@ def lines_of(words: Sequence[Word]) -> list[Line]:
     lines: list[Line] = []
     numbers = [-1 - at if word.line is None else word.line for at, word in enumerate(words)]
     for _, group in groupby(zip(numbers, words, strict=True), key=lambda one: one[0]):
-        some = [word for _, word in group]
-        score = sum(word.score * len(word.text) for word in some) / max(1, sum(len(word.text) for word in some))
-        text = " ".join(word.text for word in some)
-        lines.append(Line(text, around([word.box for word in some]), score, some[0].block))
+        lines.append(line_of([word for _, word in group]))
     return lines
+
+
+def line_of(words: Sequence[Word]) -> Line:
+    """One line of words."""
+    score = sum(word.score * len(word.text) for word in words) / max(1, sum(len(word.text) for word in words))
+    straight = [word.straight for word in words if word.straight is not None]
+    return Line(
+        " ".join(word.text for word in words),
+        around([word.box for word in words]),
+        score,
+        words[0].block,
+        around(straight) if len(straight) == len(words) else None,
+        tuple(words) if len(words) > 1 else (),
+    )
 
 
 def saying(lines: Sequence[Line], phrase: str) -> list[Entry]:
@@ -143,21 +170,21 @@ def _fit(words: Sequence[str], wanted: Sequence[str]) -> tuple[float, int]:
 
 def _right_of(line: Line, lines: Sequence[Line]) -> Line | None:
     """The next line in the same row."""
-    height = line.box[3] - line.box[1]
+    height = line.place[3] - line.place[1]
     beside = [
         other for other in lines
-        if other is not line and other.box[0] >= line.box[2] - 0.3 * height
-        and in_one_row(line.box, other.box, SAME_ROW)
+        if other is not line and other.place[0] >= line.place[2] - 0.3 * height
+        and in_one_row(line.place, other.place, SAME_ROW)
     ]  # fmt: skip
-    return min(beside, key=lambda other: other.box[0], default=None)
+    return min(beside, key=lambda other: other.place[0], default=None)
 
 
 def _below(line: Line, lines: Sequence[Line]) -> Line | None:
     """The next line under it, of those that share some of its width."""
-    height = line.box[3] - line.box[1]
+    height = line.place[3] - line.place[1]
     under = [
         other for other in lines
-        if other.box[1] >= line.box[3] - 0.4 * height and other.box[1] - line.box[3] < BELOW * height
-        and min(line.box[2], other.box[2]) > max(line.box[0], other.box[0])
+        if other.place[1] >= line.place[3] - 0.4 * height and other.place[1] - line.place[3] < BELOW * height
+        and min(line.place[2], other.place[2]) > max(line.place[0], other.place[0])
     ]  # fmt: skip
-    return min(under, key=lambda other: other.box[1], default=None)
+    return min(under, key=lambda other: other.place[1], default=None)

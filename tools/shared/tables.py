@@ -15,10 +15,11 @@ from itertools import pairwise
 
 from ...memory.records import Box
 from .geometry import around, in_one_row
-from .reading import Line
+from .reading import Line, line_of
 
 SAME_ROW = 0.45  # cells of which the lower one overlaps the other's height by more stand in one row
 FEWEST_ROWS, FEWEST_COLUMNS = 2, 2  # of a table
+NEAR = 0.5  # row heights: how far beyond its column's edges a cell may stand
 ROWS_APART = 4.0  # row heights: with a wider gap between, a table ends
 
 
@@ -85,13 +86,13 @@ def pairs_in(lines: Sequence[Line]) -> list[Pair]:
 def rows_of(lines: Sequence[Line]) -> list[list[Line]]:
     """Lines that stand in one row, rows from the top and, in a row, from the left."""
     rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda one: one.box[1] + one.box[3]):
-        if rows and any(in_one_row(other.box, line.box, SAME_ROW) for other in rows[-1]):
+    for line in sorted(lines, key=lambda one: one.place[1] + one.place[3]):
+        if rows and any(in_one_row(other.place, line.place, SAME_ROW) for other in rows[-1]):
             rows[-1].append(line)
         else:
             rows.append([line])
     for row in rows:
-        row.sort(key=lambda one: one.box[0])
+        row.sort(key=lambda one: one.place[0])
     return rows
 
 
@@ -101,26 +102,40 @@ def _columns(run: Sequence[Sequence[Line]]) -> list[tuple[float, float]]:
         return []
     most = max(len(row) for row in run)
     full = [row for row in run if len(row) == most]
-    columns = [(min(row[at].box[0] for row in full), max(row[at].box[2] for row in full)) for at in range(most)]
+    columns = [(min(row[at].place[0] for row in full), max(row[at].place[2] for row in full)) for at in range(most)]
     for (_, right), (left, _) in pairwise(columns):
         if left < right:  # the rows with most cells disagree about where columns are
             first = full[0]
-            columns = [(cell.box[0], cell.box[2]) for cell in first]
+            columns = [(cell.place[0], cell.place[2]) for cell in first]
             break
     return columns
 
 
 def _cells(row: Sequence[Line], columns: Sequence[tuple[float, float]]) -> list[str]:
     cells = [""] * len(columns)
-    for line in row:
+    for line in [part for whole in row for part in _apart(whole, columns)]:
         at = _column_of(line, columns)
         cells[at] = f"{cells[at]} {line.text}".strip()
     return cells
 
 
+def _apart(line: Line, columns: Sequence[tuple[float, float]]) -> list[Line]:
+    """A line cut where the rest of it fits into a column of its own: cells so near that they were read as one line."""
+    for number in range(1, len(line.words)):
+        first, rest = line_of(line.words[:number]), line_of(line.words[number:])
+        slack = NEAR * (line.place[3] - line.place[1])
+        if any(
+            first.place[0] < left - slack and first.place[2] < rest.place[0]
+            and left - slack <= rest.place[0] and rest.place[2] <= right + slack
+            for left, right in columns
+        ):  # fmt: skip
+            return [first, *_apart(rest, columns)]
+    return [line]
+
+
 def _column_of(line: Line, columns: Sequence[tuple[float, float]]) -> int:
     """The first column that a line overlaps clearly, else the nearest."""
-    left, right = line.box[0], line.box[2]
+    left, right = line.place[0], line.place[2]
     shares = [min(right, end) - max(left, begin) for begin, end in columns]
     clear = [at for at, share in enumerate(shares) if share > 0.5 * min(right - left, columns[at][1] - columns[at][0])]
     if clear:
@@ -135,17 +150,17 @@ def _inside(row: Sequence[Line], run: Sequence[Sequence[Line]]) -> bool:
         return False
     (left, _), (_, right) = (columns := _columns(run))[0], columns[-1]
     widest = max(end - begin for begin, end in columns)
-    box = row[0].box
+    box = row[0].place
     return left - 2 <= box[0] and box[2] <= right + 2 and box[2] - box[0] <= 1.2 * widest
 
 
 def _top(row: Sequence[Line]) -> float:
-    return min(line.box[1] for line in row)
+    return min(line.place[1] for line in row)
 
 
 def _bottom(row: Sequence[Line]) -> float:
-    return max(line.box[3] for line in row)
+    return max(line.place[3] for line in row)
 
 
 def _height(row: Sequence[Line]) -> float:
-    return max(line.box[3] - line.box[1] for line in row)
+    return max(line.place[3] - line.place[1] for line in row)

@@ -23,12 +23,13 @@ from ...scenes.splits import Split
 from ...settings import ModelSpec
 from ...tools.contracts import View
 from ...tools.experts.clip.expert import CHUNK, Clip
-from ...tools.experts.clip.out_of_domain import SPREAD, DomainModel, features
+from ...tools.experts.clip.out_of_domain import DomainModel, features, whole_features
 from ..out_of_domain import outside_picture
 from ..scene_views import PICTURE
 
 KNOWN = "known.safetensors"
 LAYERS = (1, 2, 3, 4)
+WHOLE_LAYERS = (1, 2, 3, 4, 6)  # that the rule about whole pictures looks at
 WIDTH = 48  # dimensions of a whitened state
 KEPT = 1500  # states a layer
 STEPS = 1500
@@ -82,15 +83,18 @@ def states_of(clip: Clip, pictures: Sequence[Image.Image]) -> list[torch.Tensor]
     for start in range(0, len(pictures), CHUNK):
         part = pictures[start : start + CHUNK]
         views = [View(str(i), one.size, (0, 0, *one.size), lambda one=one: one) for i, one in enumerate(part)]
-        found.append([state.half().cpu() for state in clip.hidden(views)[: max(LAYERS) + 1]])
+        found.append([state.half().cpu() for state in clip.hidden(views)[: max(*LAYERS, *WHOLE_LAYERS) + 1]])
     return [torch.cat(states) for states in zip(*found, strict=True)]
 
 
-def measure_known(clip: Clip, known: DomainModel, pictures: Sequence[Image.Image]) -> torch.Tensor:
-    """(n, layers * 5) distances of pictures, on the CPU."""
-    return torch.cat(
-        [known.distances(states_of(clip, pictures[at : at + CHUNK])) for at in range(0, len(pictures), CHUNK)]
-    )
+def measure_known(clip: Clip, known: DomainModel, pictures: Sequence[Image.Image]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(n, layers * 5) distances and (n, 2 p width) states of whole pictures, on the CPU."""
+    distances, wholes = [], []
+    for at in range(0, len(pictures), CHUNK):
+        states = states_of(clip, pictures[at : at + CHUNK])
+        distances.append(known.distances(states))
+        wholes.append(known.wholes(states))
+    return torch.cat(distances), torch.cat(wholes)
 
 
 def fit(folder: Path, scenes: int = 400) -> dict[str, Any]:
@@ -105,15 +109,15 @@ def fit(folder: Path, scenes: int = 400) -> dict[str, Any]:
     shown = [inside_pictures(index + 400_000, "train") for index in range(scenes)]
     parts = keep(states_of(clip, [four[kind] for four in shown for kind in ("whole", "part")]))
     del shown
-    width = len(LAYERS) * len(SPREAD)
-    known = DomainModel(parts | {"centre": torch.zeros(width), "scale": torch.ones(width)})
-    others = [inside_pictures(index + 500_000, "train") for index in range(scenes)]
+    known = DomainModel(parts | {"whole.layers": torch.tensor(WHOLE_LAYERS)})
+    others = [inside_pictures(index + 500_000, "train") for index in range(2 * scenes)]
     inside = measure_known(clip, known, [four[kind] for four in others for kind in ("whole", "part")])
-    outside = measure_known(clip, known, [outside_picture(rng) for _ in range(2 * scenes)])
-    known = DomainModel(parts | rule(inside, outside))
-    checked = [inside_pictures(index, "val")["whole"] for index in range(scenes)]
-    limit = float(known.scores(measure_known(clip, known, checked)).min()) - SLACK
-    known.parts["bias"] = known.parts["bias"] - min(limit, 0.0)
+    del others
+    outside = measure_known(clip, known, [outside_picture(rng) for _ in range(5 * scenes)])
+    known.parts |= rule(inside[0], outside[0]) | whole_rule(inside[1], outside[1])
+    checked = measure_known(clip, known, [inside_pictures(index, "val")["whole"] for index in range(scenes)])
+    for bias, scores in (("bias", known.scores(checked[0])), ("whole.bias", known.whole_scores(checked[1]))):
+        known.parts[bias] = known.parts[bias] - min(float(scores.min()) - SLACK, 0.0)
     known.save(folder / KNOWN)
     known = DomainModel.load(folder / KNOWN, "cpu")
     tested = [inside_pictures(index + 700_000, "test") for index in range(scenes)]
@@ -146,22 +150,38 @@ def keep(states: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def rule(inside: torch.Tensor, outside: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The linear rule between two sets of distances, by logistic regression; both sides weigh the same."""
+    """The linear rule between two sets of distances; both sides weigh the same."""
     centre, scale = inside.mean(0), 1 / inside.std(0)
     ours, others = features(inside, centre, scale), features(outside, centre, scale)
+    weights, bias = _logistic(ours, others, noise=0.15, decay=0.05, doubt=0.005)
+    return {"centre": centre, "scale": scale, "weights": weights, "bias": bias}
+
+
+def whole_rule(inside: torch.Tensor, outside: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The linear rule between two sets of whole pictures."""
+    centre, scale = inside.mean(0), 1 / (inside.std(0) + 1e-3)
+    ours, others = whole_features(inside, centre, scale), whole_features(outside, centre, scale)
+    weights, bias = _logistic(ours, others, noise=0.5, decay=0.1, doubt=0.02)
+    return {"whole.centre": centre, "whole.scale": scale, "whole.weights": weights, "whole.bias": bias}
+
+
+def _logistic(
+    ours: torch.Tensor, others: torch.Tensor, *, noise: float, decay: float, doubt: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights and bias of a logistic regression; `doubt` softens what is true, `noise` is put on what it sees."""
     weights, bias = torch.zeros(ours.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
-    optimizer = torch.optim.AdamW([weights, bias], lr=3e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW([weights, bias], lr=3e-3, weight_decay=decay)
+    true = torch.cat([torch.full((128,), 1 - doubt), torch.full((128,), doubt)])
     for _ in range(STEPS):
-        near, far = (side[torch.randint(len(side), (128,))] for side in (ours, others))
-        found = torch.cat([near, far])
-        scores = (found + 0.15 * torch.randn_like(found)) @ weights + bias
-        true = torch.cat([torch.full((128,), 0.995), torch.full((128,), 0.005)])
+        found = torch.cat([side[torch.randint(len(side), (128,))] for side in (ours, others)])
+        scores = (found + noise * torch.randn_like(found)) @ weights + bias
         optimizer.zero_grad()
         F.binary_cross_entropy_with_logits(scores, true).backward()
         optimizer.step()
-    return {"centre": centre, "scale": scale, "weights": weights.detach(), "bias": bias.detach()}
+    return weights.detach(), bias.detach()
 
 
 def _known_share(clip: Clip, known: DomainModel, pictures: Sequence[Image.Image]) -> float:
-    scores = known.scores(measure_known(clip, known, pictures))
+    distances, wholes = measure_known(clip, known, pictures)
+    scores = torch.minimum(known.scores(distances), known.whole_scores(wholes))
     return round(float((scores >= 0).float().mean()), 4)

@@ -4,6 +4,9 @@ A tower that has seen nothing but drawn scenes turns their patches into states t
 before; the patches of a photograph lie far from them nearly everywhere. So each patch is measured by its distance
 to the nearest of many kept states, layer by layer (nearest neighbours as in PatchCore, Roth et al. 2022), and the
 spread of these distances over the picture is judged by a linear rule, which knows also that no scene is blank.
+
+Pages, charts and windows are blank in most places and pass by that measure. A second linear rule looks at the mean and
+the spread of the states over the whole picture, layer by layer. A picture is known where both say so.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ class DomainModel:
 
     Args:
         parts: "layers" (n,) int64; for the layer number i "mean.i" (width,), "basis.i" (width, k) which whitens,
-            "kept.i" (m, k); and the rule: "centre", "scale" (5 n,), "weights" (10 n,), "bias" (1,).
+            "kept.i" (m, k); and the rule: "centre", "scale" (5 n,), "weights" (10 n,), "bias" (1,). The rule about
+            whole pictures, over p layers: "whole.layers" (p,), "whole.centre", "whole.scale", "whole.weights"
+            (2 p width,), "whole.bias" (1,).
     """
 
     def __init__(self, parts: dict[str, torch.Tensor]) -> None:
@@ -61,7 +66,17 @@ class DomainModel:
 
     def likeness(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
         """(n,) in 0..1; at least 0.5 means known."""
-        return torch.sigmoid(self.scores(self.distances(states)))
+        return torch.sigmoid(torch.minimum(self.scores(self.distances(states)), self.whole_scores(self.wholes(states))))
+
+    def wholes(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """(n, 2 p width) float32: mean and deviation of each state over a picture, of the layers of "whole.layers"."""
+        patches = [states[int(layer)][:, 1:].float() for layer in self.parts["whole.layers"]]
+        return torch.cat([value for state in patches for value in (state.mean(1), state.std(1))], 1)
+
+    def whole_scores(self, wholes: torch.Tensor) -> torch.Tensor:
+        """(n,) scores of whole pictures: positive means known."""
+        normal = whole_features(wholes, self.parts["whole.centre"], self.parts["whole.scale"])
+        return normal @ self.parts["whole.weights"] + self.parts["whole.bias"]
 
     def scores(self, distances: torch.Tensor) -> torch.Tensor:
         """(n,) scores of distances: positive means known."""
@@ -74,3 +89,8 @@ def features(distances: torch.Tensor, centre: torch.Tensor, scale: torch.Tensor)
     """(n, 2 d) what the rule weighs: standardised distances, and their squares, since too near is strange as well."""
     normal = ((distances - centre) * scale).clamp(-8, 8)
     return torch.cat([normal, normal.square() / 4], 1)
+
+
+def whole_features(wholes: torch.Tensor, centre: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """(n, d) what the rule about whole pictures weighs: standardised, without outliers."""
+    return ((wholes - centre) * scale).clamp(-6, 6)

@@ -45,20 +45,23 @@ def arranged(pieces: Sequence[Piece]) -> list[Word]:
     They are put in order as they would stand on an upright page: turned and tilted pages are read as they run.
     Rows go from the top; where text runs in columns, column by column.
     """
-    order = _order(np.stack([piece.corners for piece in pieces])) if pieces else []
-    return [Word(pieces[at].text, pieces[at].box, pieces[at].score, line, block) for at, line, block in order]
+    if not pieces:
+        return []
+    upright: list[Box] = [(*one.min(0), *one.max(0)) for one in _upright(np.stack([one.corners for one in pieces]))]
+    return [
+        Word(pieces[at].text, pieces[at].box, pieces[at].score, line, block, upright[at])
+        for at, line, block in _order(upright)
+    ]
 
 
 def reading_order(words: Sequence[Word]) -> list[Word]:
     """The same for words that stand upright, given by their boxes."""
-    corners = [[[x0, y0], [x1, y0], [x1, y1], [x0, y1]] for x0, y0, x1, y1 in (word.box for word in words)]
-    order = _order(np.array(corners)) if words else []
+    order = _order([word.box for word in words])
     return [replace(words[at], line=line, block=block) for at, line, block in order]
 
 
-def _order(corners: np.ndarray) -> list[tuple[int, int, int]]:
-    """Positions among (n, 4, 2) corners in reading order, each with its line and its block."""
-    boxes: list[Box] = [(*one.min(0), *one.max(0)) for one in _upright(corners)]
+def _order(boxes: Sequence[Box]) -> list[tuple[int, int, int]]:
+    """Positions among boxes in reading order, each with its line and its block."""
     lines = _lines(boxes)
     blocks = _blocks([around([boxes[at] for at in line]) for line in lines], [len(line) for line in lines])
     ordered = [(line, block) for block, members in enumerate(blocks) for line in members]
