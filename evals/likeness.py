@@ -1,6 +1,7 @@
 """How well pictures from outside the drawn world are told from drawn ones: false alarms and misses.
 
-Drawn pictures are held-out scenes, whole and in large parts. Photographs are those that ship inside well-known
+Drawn pictures are held-out scenes, whole and in large parts. Charts, documents, screens and flat graphics are those of
+`strangers`. Photographs are those that ship inside well-known
 libraries, where these are installed; nothing was ever fitted to them (see `training.clip.out_of_domain`).
 """
 
@@ -22,6 +23,7 @@ from ..tools.experts.clip.expert import Clip
 from ..tools.look import IN_DOMAIN
 from ..tools.requests import Likeness
 from .judging.intervals import independent
+from .strangers import KINDS, strangers
 
 PHOTOGRAPHS = {
     "skimage": (
@@ -79,6 +81,8 @@ def run(scenes: int, profile: str = "bundled") -> dict[str, Any]:
         _row("drawn scenes refused", [not one for one in known(clip, drawn)]),
         _row("large parts of drawn scenes refused", [not one for one in known(clip, large)]),
     ]
+    for kind in KINDS:
+        rows.append(_row(f"{kind}s taken for drawn", known(clip, list(strangers(kind, scenes)))))
     if found:
         whole = known(clip, list(found.values()))
         misses |= {name for name, taken in zip(found, whole, strict=True) if taken}

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .. import prompts
 from ..memory.records import Box, MaskDraft, Picture, PictureDraft, Recalled, Recorded, Region, RegionDraft, ToolResult
 from ..settings import ModelSpec
+from . import values
 
 __all__ = [
     "AnyHandle",
@@ -357,6 +358,21 @@ class Tool(ABC, Generic[A]):
 
         An answer that says "There are {count} cubes: {regions}." cannot misquote.
         """
+        return {}
+
+    Output: ClassVar[type[values.Output]] = values.Output  # what scripts read of a call, by name
+
+    def output(self, recorded: Recorded, observation: str, workspace: Workspace) -> values.Output:
+        """What came of a call, for scripts."""
+        fields = values.common(recorded, observation, self.regions_of(recorded, workspace))
+        return self.Output(**fields, **self.values(recorded))
+
+    def regions_of(self, recorded: Recorded, workspace: Workspace) -> list[Region] | None:
+        """The regions that a call is about; None: those that it found or outlined."""
+        return None
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The fields that its `Output` has besides those of every tool."""
         return {}
 
     def finish(self, recorded: Recorded, context: ToolContext) -> None:

@@ -82,7 +82,9 @@ def chart(rng: Rng) -> Image.Image:
         if rng.random() < 0.5:
             draw.line((x0, y, x1, y), fill=_shade(rng, 150, 220))
         draw.text((0.02 * width, y - 8), _figure(rng), ink, font=_font(int(0.03 * height) + 6))
-    rng.choice(np.array([_bars, _curves, _dots, _slices, _cells], dtype=object))(draw, rng, (x0, y0, x1, y1))
+    rng.choice(np.array([_bars, _curves, _dots, _slices, _cells, _ranges, _layers], dtype=object))(
+        draw, rng, (x0, y0, x1, y1)
+    )
     if rng.random() < 0.75:
         draw.line((x0, y0, x0, y1, x1, y1), fill=ink, width=2)
     return image
@@ -194,12 +196,44 @@ def _curves(draw: ImageDraw.ImageDraw, rng: Rng, box: tuple[float, ...]) -> None
 
 def _dots(draw: ImageDraw.ImageDraw, rng: Rng, box: tuple[float, ...]) -> None:
     x0, y0, x1, y1 = box
-    for _ in range(int(rng.integers(1, 4))):
-        color, reach = _color(rng), rng.uniform(2, 16)
+    for _ in range(int(rng.integers(1, 5))):
+        color, corners, several = _color(rng), int(rng.choice((0, 0, 3, 4, 5))), rng.random() < 0.5
+        reach = rng.uniform(2, 16)
         middle = rng.uniform(0.2, 0.8, 2)
         for x, y in middle + rng.normal(0, 0.15, (int(rng.integers(5, 90)), 2)):
+            size = reach * rng.uniform(0.4, 1.6) if several else reach
             cx, cy = x0 + x * (x1 - x0), y0 + y * (y1 - y0)
-            draw.ellipse((cx - reach, cy - reach, cx + reach, cy + reach), fill=color)
+            pale = _rounded(np.array(color) + rng.normal(0, 18, 3).clip(-40, 40))
+            if corners:
+                draw.regular_polygon((cx, cy, size), corners, rotation=int(rng.choice((0, 45))), fill=pale)
+            else:
+                draw.ellipse((cx - size, cy - size, cx + size, cy + size), fill=pale)
+
+
+def _ranges(draw: ImageDraw.ImageDraw, rng: Rng, box: tuple[float, ...]) -> None:
+    """Boxes with whiskers."""
+    x0, y0, x1, y1 = box
+    count, color = int(rng.integers(2, 9)), _color(rng)
+    step = (x1 - x0) / count
+    for at in range(count):
+        low, first, mid, third, high = np.sort(rng.uniform(0.02, 0.98, 5)) * (y1 - y0) + y0
+        left, right = x0 + (at + 0.25) * step, x0 + (at + 0.75) * step
+        draw.line(((left + right) / 2, low, (left + right) / 2, high), fill=(20, 20, 20), width=2)
+        draw.rectangle((left, first, right, third), fill=color, outline=(20, 20, 20))
+        draw.line((left, mid, right, mid), fill=_color(rng), width=2)
+        for y in (low, high):
+            draw.line((left + 0.1 * step, y, right - 0.1 * step, y), fill=(20, 20, 20), width=2)
+
+
+def _layers(draw: ImageDraw.ImageDraw, rng: Rng, box: tuple[float, ...]) -> None:
+    """Areas upon areas."""
+    x0, y0, x1, y1 = box
+    count = int(rng.integers(6, 40))
+    steps = np.abs(np.cumsum(rng.normal(0, 1, (int(rng.integers(2, 5)), count)), 1)) + 1
+    heights = np.cumsum(steps, 0)
+    for layer in heights[::-1] / heights.max():
+        points = [(x0 + (x1 - x0) * at / (count - 1), y1 - (y1 - y0) * high) for at, high in enumerate(layer)]
+        draw.polygon([(x0, y1), *points, (x1, y1)], fill=_color(rng))
 
 
 def _slices(draw: ImageDraw.ImageDraw, rng: Rng, box: tuple[float, ...]) -> None:
@@ -229,7 +263,7 @@ def _sides(rng: Rng, least: float, most: float) -> tuple[int, int]:
 
 
 def _rounded(values: np.ndarray) -> Color:
-    red, green, blue = (int(value) for value in values)
+    red, green, blue = (int(min(255, max(0, value))) for value in values)
     return red, green, blue
 
 

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .flat_graphics import FLAT
+from .flat_graphics import FLAT, chart
 
 SIDE = 192  # px
 Rng = np.random.Generator
@@ -23,8 +23,8 @@ Rng = np.random.Generator
 def outside_picture(rng: Rng) -> Image.Image:
     """One picture, (SIDE, SIDE) RGB."""
     kinds: tuple[tuple[Callable[[Rng], np.ndarray], float], ...] = (
-        (_photographic, 0.36), (_noise, 0.08), (_page, 0.04), (_screen, 0.05), (_shapes, 0.05), (_pattern, 0.04),
-        (_plain, 0.03), *((partial(_drawn, draw), 0.07) for draw in FLAT),
+        (_photographic, 0.33), (_noise, 0.07), (_page, 0.03), (_screen, 0.04), (_shapes, 0.05), (_pattern, 0.04),
+        (_plain, 0.03), *((partial(_drawn, draw), 0.13 if draw is chart else 0.07) for draw in FLAT),
     )  # fmt: skip
     weights = np.array([weight for _, weight in kinds])
     pixels = kinds[rng.choice(len(kinds), p=weights / weights.sum())][0](rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from ..requests import Answer, Read, Said, Word
 from ..shared.answer_kinds import HINTS, fits, kind_of
 from ..shared.finding import MARGIN
 from ..shared.quoting import quoted
+from ..values import TextOutput
 
 Sentence = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -31,6 +32,7 @@ class AnswerAboutImage(Tool[AnswerAboutImageArguments]):
     name = "answer_about_image"
     rank = 70
     Arguments = AnswerAboutImageArguments
+    Output = TextOutput
     roles = ("llava", "clip")
 
     def run(self, arguments: AnswerAboutImageArguments, context: ToolContext) -> ToolResult:
@@ -62,6 +64,10 @@ class AnswerAboutImage(Tool[AnswerAboutImageArguments]):
         """The answer, as it was given."""
         unsure = "I am not sure: " if recorded.facts.get("unsure") else ""
         return {"answer": f"{unsure}{quoted(recorded.facts['text'])}"}
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The answer."""
+        return {"text": recorded.facts["text"]}
 
 
 def _words_in(context: ToolContext, views: Sequence[View]) -> list[str] | None:

@@ -14,6 +14,7 @@ from pydantic import Field
 from ...errors import ToolRetry
 from ..contracts import Recorded, Tool, ToolArguments, ToolContext, ToolResult
 from ..shared.number_words import NUMBER_WORDS
+from ..values import NumberOutput
 
 Number = int | float
 
@@ -54,6 +55,7 @@ class Calculate(Tool[CalculateArguments]):
     name = "calculate"
     rank = 50
     Arguments = CalculateArguments
+    Output = NumberOutput
 
     def run(self, arguments: CalculateArguments, context: ToolContext) -> ToolResult:
         """Work the expression out.
@@ -73,6 +75,10 @@ class Calculate(Tool[CalculateArguments]):
         """The value, rounded to hundredths where it has more digits."""
         value = recorded.facts["value"]
         return {"result": number_text(round(value, 2) if isinstance(value, float) else value)}
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The value, whole."""
+        return {"result": float(recorded.facts["value"])}
 
 
 def evaluate(expression: str) -> Number:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
@@ -10,6 +10,7 @@ from ..contracts import AnyHandle, Phrase, Recorded, Tool, ToolArguments, ToolCo
 from ..look import look
 from ..requests import Classify
 from ..shared.finding import MARGIN, clean
+from ..values import LabelOutput
 
 BEST = 3  # how many labels the observation names
 
@@ -38,6 +39,7 @@ class ClassifyImage(Tool[ClassifyImageArguments]):
     name = "classify_image"
     rank = 30
     Arguments = ClassifyImageArguments
+    Output = LabelOutput
     roles = ("clip",)
 
     def run(self, arguments: ClassifyImageArguments, context: ToolContext) -> ToolResult:
@@ -61,3 +63,8 @@ class ClassifyImage(Tool[ClassifyImageArguments]):
     def references(self, recorded: Recorded) -> dict[str, str]:
         """The label that fits best."""
         return {"best": recorded.facts["scores"][0][0]}
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The label that fits best, and its share."""
+        label, share = recorded.facts["scores"][0]
+        return {"label": label, "share": share}

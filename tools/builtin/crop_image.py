@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,7 @@ from ...errors import ToolRetry
 from ...memory.records import Box, Region
 from ..contracts import AnyHandle, PictureDraft, Recorded, Tool, ToolArguments, ToolContext, ToolResult
 from ..shared.geometry import mask_box, size_text
+from ..values import MadeOutput, picture_value
 
 
 class CropImageArguments(ToolArguments):
@@ -28,6 +29,7 @@ class CropImage(Tool[CropImageArguments]):
     name = "crop_image"
     rank = 40
     Arguments = CropImageArguments
+    Output = MadeOutput
 
     def run(self, arguments: CropImageArguments, context: ToolContext) -> ToolResult:
         """Crop the region out of the original at its own resolution.
@@ -72,6 +74,10 @@ class CropImage(Tool[CropImageArguments]):
     def references(self, recorded: Recorded) -> dict[str, str]:
         """The new picture's handle."""
         return {"picture": str(recorded.pictures[0].handle)}
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The new picture."""
+        return {"image": picture_value(recorded.pictures[0])}
 
 
 def _mask(context: ToolContext, region: Region) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from ...memory.records import CAPTIONS
 from ..contracts import AnyHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
@@ -10,6 +10,7 @@ from ..look import look
 from ..requests import Describe, Said
 from ..shared.finding import MARGIN
 from ..shared.quoting import quoted
+from ..values import TextOutput
 
 ROLES = {"short": "captioner", "detailed": "llava"}
 
@@ -27,6 +28,7 @@ class DescribeImage(Tool[DescribeImageArguments]):
     name = "describe_image"
     rank = 60
     Arguments = DescribeImageArguments
+    Output = TextOutput
     roles = ("captioner", "llava", "clip")
 
     def run(self, arguments: DescribeImageArguments, context: ToolContext) -> ToolResult:
@@ -48,3 +50,7 @@ class DescribeImage(Tool[DescribeImageArguments]):
     def references(self, recorded: Recorded) -> dict[str, str]:
         """The caption."""
         return {"description": quoted(recorded.facts["text"])}
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The caption."""
+        return {"text": recorded.facts["text"]}

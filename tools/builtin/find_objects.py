@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..contracts import Handles, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult, listed
+from ...memory.records import Region
+from ..contracts import Handles, Phrase, Recorded, Tool, ToolArguments, ToolContext, ToolResult, Workspace, listed
 from ..look import look
-from ..shared.choice_text import brief_text, choice_references, choice_result, choice_text, place_text
+from ..shared.choice_text import brief_text, choice_references, choice_result, choice_text, place_text, rows_of
 from ..shared.choosing import Choice, choose
 from ..shared.finding import EVERYTHING, MARGIN
 
@@ -49,3 +50,7 @@ class FindObjects(Tool[FindObjectsArguments]):
     def references(self, recorded: Recorded) -> dict[str, str]:
         """Counts, handles, places and what was told."""
         return choice_references(recorded.facts, recorded.regions)
+
+    def regions_of(self, recorded: Recorded, workspace: Workspace) -> list[Region]:
+        """Those that were kept, without what they were related to."""
+        return [workspace.region(row.handle) for row in rows_of(recorded.facts, recorded.regions)[0]]

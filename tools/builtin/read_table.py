@@ -9,6 +9,7 @@ from ..shared.geometry import box_text, clip_box
 from ..shared.quoting import quoted
 from ..shared.reading import read_lines
 from ..shared.tables import pairs_in, tables_in
+from ..values import TableOutput
 
 LONGEST = 4000  # characters of a table, or of the pairs, in an observation
 BRIEF = 400
@@ -26,6 +27,7 @@ class ReadTable(Tool[ReadTableArguments]):
     name = "read_table"
     rank = 85
     Arguments = ReadTableArguments
+    Output = TableOutput
     roles = ("reader",)
 
     def run(self, arguments: ReadTableArguments, context: ToolContext) -> ToolResult:
@@ -79,6 +81,12 @@ class ReadTable(Tool[ReadTableArguments]):
         if recorded.facts["pairs"]:
             refs["pairs"] = _pairs(recorded.facts["pairs"])
         return refs
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The first table, and all labels with their values."""
+        facts = recorded.facts
+        return {"csv": facts["csv"][0] if facts["csv"] else "", "rows": facts["tables"][0] if facts["tables"] else [],
+                "pairs": [{"label": label, "value": value} for label, value in facts["pairs"]]}  # fmt: skip
 
 
 def _pairs(pairs: list[list[str]]) -> str:

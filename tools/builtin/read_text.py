@@ -14,6 +14,7 @@ from ..shared.amounts import Amount, amount_in, total_of
 from ..shared.geometry import box_text, clip_box, position
 from ..shared.quoting import quoted
 from ..shared.reading import Entry, Line, read_beside, read_each, saying
+from ..values import ReadOutput
 
 LONGEST = 200  # characters of a line in an observation
 MOST = 60  # lines in an observation; every line becomes a region all the same
@@ -35,6 +36,7 @@ class ReadText(Tool[ReadTextArguments]):
     name = "read_text"
     rank = 80
     Arguments = ReadTextArguments
+    Output = ReadOutput
     roles = ("reader",)
     reads = True
 
@@ -100,6 +102,11 @@ class ReadText(Tool[ReadTextArguments]):
             refs["pictures"] = ", ".join(image for image, _ in values)
             refs |= _sums(values)
         return refs
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The lines, one a line, and the value of what was looked for."""
+        values = _values(recorded)
+        return {"text": "\n".join(one.label for one in recorded.regions), "value": values[0][1] if values else ""}
 
 
 def _draft(seen: Look, line: Line) -> RegionDraft:

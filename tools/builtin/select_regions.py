@@ -9,9 +9,9 @@ from typing import Annotated
 from pydantic import Field
 
 from ...memory.records import Region
-from ..contracts import Phrase, Recorded, RegionHandle, Tool, ToolArguments, ToolContext, ToolResult
+from ..contracts import Phrase, Recorded, RegionHandle, Tool, ToolArguments, ToolContext, ToolResult, Workspace
 from ..look import look
-from ..shared.choice_text import brief_text, choice_references, choice_result, choice_text, place_text
+from ..shared.choice_text import brief_text, choice_references, choice_result, choice_text, place_text, rows_of
 from ..shared.choosing import Choice, choose
 from ..shared.finding import EVERYTHING
 from ..shared.found_world import Thing
@@ -66,3 +66,7 @@ class SelectRegions(Tool[SelectRegionsArguments]):
     def references(self, recorded: Recorded) -> dict[str, str]:
         """Counts, handles, places and what was told."""
         return choice_references(recorded.facts, recorded.regions)
+
+    def regions_of(self, recorded: Recorded, workspace: Workspace) -> list[Region]:
+        """Those that were kept, without what they were related to."""
+        return [workspace.region(row.handle) for row in rows_of(recorded.facts, recorded.regions)[0]]

@@ -113,7 +113,7 @@ def fit(folder: Path, scenes: int = 400) -> dict[str, Any]:
     others = [inside_pictures(index + 500_000, "train") for index in range(2 * scenes)]
     inside = measure_known(clip, known, [four[kind] for four in others for kind in ("whole", "part")])
     del others
-    outside = measure_known(clip, known, [outside_picture(rng) for _ in range(5 * scenes)])
+    outside = measure_known(clip, known, [outside_picture(rng) for _ in range(6 * scenes)])
     known.parts |= rule(inside[0], outside[0]) | whole_rule(inside[1], outside[1])
     checked = measure_known(clip, known, [inside_pictures(index, "val")["whole"] for index in range(scenes)])
     for bias, scores in (("bias", known.scores(checked[0])), ("whole.bias", known.whole_scores(checked[1]))):
@@ -161,7 +161,7 @@ def whole_rule(inside: torch.Tensor, outside: torch.Tensor) -> dict[str, torch.T
     """The linear rule between two sets of whole pictures."""
     centre, scale = inside.mean(0), 1 / (inside.std(0) + 1e-3)
     ours, others = whole_features(inside, centre, scale), whole_features(outside, centre, scale)
-    weights, bias = _logistic(ours, others, noise=0.5, decay=0.1, doubt=0.02)
+    weights, bias = _logistic(ours, others, noise=0.4, decay=0.1, doubt=0.02)
     return {"whole.centre": centre, "whole.scale": scale, "whole.weights": weights, "whole.bias": bias}
 
 
