@@ -15,13 +15,14 @@ import typer
 
 from ..errors import SaccadeError, UserError
 from ..settings import TOOLS_GROUP, entry_points
-from . import machine, memory, scenes, talk, work
+from . import machine, memory, scenes, talk, tasks, work
 from .options import INTERRUPTED
 
 STOPPED = "Stopped. What was acknowledged is kept{how}."
 # How a command that was stopped is gone on with.
 GO_ON = {
     "train": "; the same command with --resume goes on",
+    "run": "; the same command goes on",
     "index": "; the same command goes on",
     "chat": "; `saccade chat --chat ID` goes on",
     "ask": "; `saccade ask --chat ID` goes on",
@@ -44,7 +45,7 @@ app = typer.Typer(
     epilog="Start with: saccade scenes render --count 4 --out scenes; "
     f"then: saccade ask 'What is in the picture?' scenes/0000.png.{_brought()}",
 )
-for group in (talk, memory, machine, scenes, work):
+for group in (talk, tasks, memory, machine, scenes, work):
     group.add_commands(app)
 
 

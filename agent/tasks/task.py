@@ -1,0 +1,297 @@
+"""`Task`: a task file loaded, checked and run."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from ...errors import UserError
+from .file import AskStep, HtmlOutput, KeepStep, TaskFile, load_values, read_task
+from .outputs import Gathering
+from .plan import Plan, Planner
+from .record import Record
+from .report import Page
+from .running import Outcome, PictureRun
+from .source import Source, TaskError
+
+if TYPE_CHECKING:
+    from ..agent import Agent
+
+Status = Literal["done", "skipped", "failed"]
+VERSIONS = ("torch", "transformers", "pillow")  # libraries that results rest on
+OUT = "results"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A picture that is through: how many are, of how many, at which rate, and how long the rest will take."""
+
+    done: int
+    of: int
+    path: Path
+    status: Status
+    reason: str
+    seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a run came to.
+
+    Attributes:
+        pictures: how many there were.
+        done: how many went through all steps.
+        skipped: how many a `keep` held back.
+        failed: {path, error} each.
+        calls: how many calls of tools were made.
+        known: how many came from the record.
+        tables: of each CSV and JSONL output, its rows by file name.
+        files: what was written.
+        stopped: why the run ended early; "" where it did not.
+        seconds: how long it took.
+    """
+
+    pictures: int
+    done: int
+    skipped: int
+    failed: list[dict[str, str]]
+    calls: int
+    known: int
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    stopped: str = ""
+    seconds: float = 0.0
+
+
+class Task:
+    """A task: steps over many pictures.
+
+    Args:
+        source: the task file.
+        folder: where its patterns and tables begin.
+        given: values by name, in place of those of its inputs.
+
+    Raises:
+        TaskError: the file does not have the form of a task, or a value is given that it does not know.
+    """
+
+    def __init__(self, source: Source, folder: Path | None = None, given: Mapping[str, Any] | None = None) -> None:
+        self.source, self.folder = source, folder or Path()
+        self.file: TaskFile = read_task(source)
+        values = self.file.inputs.values
+        for name, value in (given or {}).items():
+            if name not in values:
+                from ...errors import suggest
+
+                raise TaskError(f"{source.name} has no input {name!r} to set.{suggest(name, values)}")
+            values[name] = _like(values[name], value, name)
+        self.inputs = values
+
+    @classmethod
+    def load(cls, path: str | Path, given: Mapping[str, Any] | None = None) -> Self:
+        """Read a task file. Raises TaskError."""
+        where = Path(path).expanduser()
+        return cls(Source.read(where), where.parent, given)
+
+    @classmethod
+    def from_text(cls, text: str, given: Mapping[str, Any] | None = None) -> Self:
+        """A task out of its text, for tests and notebooks. Raises TaskError."""
+        return cls(Source(text, "task"), None, given)
+
+    @cached_property
+    def rows(self) -> list[dict[str, str]] | None:
+        """The rows of the inputs' table; None where there is none. Raises TaskError."""
+        if self.file.inputs.table is None:
+            return None
+        rows = load_values(self.folder / self.file.inputs.table)
+        if not rows or "image" not in rows[0]:
+            raise self.source.error(
+                ("inputs", "table"), f"{self.file.inputs.table!r} needs a column `image`, and a row."
+            )
+        return rows
+
+    def plan(self, agent: Agent) -> Plan:
+        """The plan, checked against the agent's tools. Raises TaskError."""
+        columns = tuple(name for name in self.rows[0] if name != "image") if self.rows else ()
+        return Planner(self.source, self.file, agent.tools, self.inputs, columns).plan()
+
+    def pictures(self, given: Sequence[str | Path] = (), home: Path | None = None) -> list[Outcome]:
+        """The pictures to go through, each once and in order.
+
+        Raises:
+            UserError: there are none.
+        """
+        if self.rows is not None and not given:
+            return [Outcome(at, self.folder / row["image"], row) for at, row in enumerate(self.rows)]
+        from ...memory.pictures.files import find_files
+
+        patterns = [str(one) for one in given] or [str(self.folder / one) for one in self.file.inputs.images]
+        if not patterns:
+            raise TaskError(f"{self.source.name} names no pictures: add inputs: {{images: FOLDER}}, or give --images.")
+        try:
+            found = find_files(patterns, home or Path("/nonexistent"))
+        except UserError as error:
+            raise TaskError(f"No pictures: {error.message.partition(': ')[2].partition(' Try:')[0]}") from error
+        missing = [Outcome(0, Path(one["path"]), None, "failed", one["error"]) for one in found.bad]
+        some = [Outcome(0, path) for path in found.files]
+        for at, one in enumerate([*some, *missing]):
+            one.number = at
+        return [*some, *missing]
+
+    def run(
+        self,
+        images: Sequence[str | Path] = (),
+        *,
+        out: str | Path = OUT,
+        agent: Agent | None = None,
+        on_event: Callable[[Progress], None] | None = None,
+        strict: bool = False,
+        afresh: bool = False,
+    ) -> TaskResult:
+        """Run the task. What was done before into the same folder is not done again.
+
+        Args:
+            images: files, folders or patterns, in place of the task's own.
+            out: the folder of outputs.
+            agent: whose tools and models; a new one of the settings where not given. Nothing is remembered.
+            on_event: told of each picture that is through.
+            strict: end with the first picture that fails.
+            afresh: do everything again.
+
+        Raises:
+            TaskError: the task does not fit the tools, or has no pictures.
+            UserError: a model is missing, or the folder is held by another run or cannot be written.
+        """
+        from ..agent import Agent
+
+        used = agent or Agent()
+        try:
+            return self._run(used, self.plan(used), list(images), Path(out), on_event, strict, afresh)
+        finally:
+            if agent is None:
+                used.close()
+
+    def _run(
+        self, agent: Agent, plan: Plan, images: list[str | Path], out: Path,
+        on_event: Callable[[Progress], None] | None, strict: bool, afresh: bool,
+    ) -> TaskResult:  # fmt: skip
+        outcomes = self.pictures(images, agent.settings.home)
+        begun = time.perf_counter()
+        gathering = Gathering(plan, out)
+        title = self.file.name or Path(self.source.name).stem
+        pages = [Page(one, out, title) for one in plan.outputs if isinstance(one.output, HtmlOutput)]
+        stopped = ""
+        with contextlib.closing(Record(out, manifest(), again=afresh)) as record:
+            picture_run = PictureRun(
+                plan, agent.tools, agent.experts, record, hashes_of(plan, agent), _asking(agent, out)
+            )
+            through = 0
+            for outcome in self._through(outcomes, picture_run, agent):
+                before = [len(rows) for rows in gathering.rows]
+                gathering.add(outcome)
+                for page in pages:
+                    at = plan.outputs.index(page.planned)
+                    page.add(outcome, gathering, [row.values for row in gathering.rows[at][before[at] :]])
+                outcome.close()
+                through += 1
+                if on_event is not None:
+                    on_event(_progress(outcome, through, len(outcomes), begun))
+                stopped = self._stops(outcomes[:through], len(outcomes), strict)
+                if stopped:
+                    break
+        some = outcomes[:through]
+        result = TaskResult(
+            pictures=len(outcomes), done=sum(one.status == "done" for one in some),
+            skipped=sum(one.status == "skipped" for one in some),
+            failed=[{"path": str(one.path), "error": one.reason} for one in some if one.status == "failed"],
+            calls=sum(one.calls for one in some), known=sum(one.known for one in some), stopped=stopped,
+            tables=gathering.tables(),
+            files=[str(path) for path in gathering.write()], seconds=round(time.perf_counter() - begun, 2),
+        )  # fmt: skip
+        result.files.extend(str(page.write(result.__dict__)) for page in pages)
+        return result
+
+    def _through(self, outcomes: Sequence[Outcome], run: PictureRun, agent: Agent) -> Iterator[Outcome]:
+        for outcome in outcomes:
+            yield outcome if outcome.status == "failed" else run.run(outcome, agent.store.decode)
+
+    def _stops(self, through: Sequence[Outcome], of: int, strict: bool) -> str:
+        """Why the run ends here; "" where it goes on."""
+        failed = [one for one in through if one.status == "failed"]
+        on_error = self.file.on_error
+        if failed and (strict or on_error.picture == "stop"):
+            return f"{failed[-1].path.name} failed"
+        most = on_error.stop_after
+        limit = of * int(most[:-1]) / 100 if isinstance(most, str) else most
+        if limit is not None and failed and len(failed) > limit:
+            return f"{len(failed)} pictures failed, more than stop_after: {most} allows"
+        return ""
+
+
+def manifest() -> dict[str, str]:
+    """The versions that results rest on."""
+    return {name: version(name) for name in VERSIONS} | {"saccade": version("saccade")}
+
+
+def hashes_of(plan: Plan, agent: Agent) -> dict[str, str]:
+    """Of each tool, which weights its roles have; of questions in plain words, which controller and tools answer."""
+    from ...tools.embedder import weights_hash
+
+    def weights(role: str) -> str:
+        if role not in agent.profile.models:
+            return ""
+        spec = agent.profile.spec(role)
+        return f"{spec} {weights_hash(spec)}" if spec.has_files else str(spec)
+
+    found: dict[str, str] = {}
+    for planned in plan.steps:
+        if isinstance(planned.step, AskStep):
+            found["ask"] = " ".join(weights(role) for role in sorted(agent.profile.models))
+        elif not isinstance(planned.step, KeepStep):
+            tool = agent.tools[planned.step.tool]
+            found[tool.name] = " ".join(weights(role) for role in tool.roles)
+    return found
+
+
+def _asking(agent: Agent, out: Path) -> Callable[[str, Sequence[Path]], str]:
+    """Questions to the controller, each in a conversation of its own that is not kept."""
+
+    def ask(words: str, paths: Sequence[Path]) -> str:
+        reply = agent.chat(user="task").send(words, images=[str(path) for path in paths])
+        return reply.text
+
+    return ask
+
+
+def _progress(outcome: Outcome, through: int, of: int, begun: float) -> Progress:
+    seconds = time.perf_counter() - begun
+    left = seconds / through * (of - through)
+    status: Any = outcome.status
+    return Progress(through, of, outcome.path, status, outcome.reason, round(seconds, 2), round(left, 1))
+
+
+def _like(before: Any, given: Any, name: str) -> Any:
+    """A value that was given as text, as the kind of value that the task has.
+
+    Raises:
+        TaskError: it is none.
+    """
+    if not isinstance(given, str) or isinstance(before, str) or before is None:
+        return given
+    if isinstance(before, bool):
+        if given.lower() not in ("true", "false"):
+            raise TaskError(f"{name} was set to {given!r}; it must be true or false.")
+        return given.lower() == "true"
+    if isinstance(before, int | float):
+        try:
+            return type(before)(given)
+        except ValueError as error:
+            raise TaskError(f"{name} was set to {given!r}; it must be a number, as {before} is.") from error
+    return [part.strip() for part in given.split(",")] if isinstance(before, list) else given

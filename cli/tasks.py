@@ -1,0 +1,150 @@
+"""The commands for scripted tasks: run a file of steps over pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UserError
+from .options import AsJson, Controller, ProfileName
+
+if TYPE_CHECKING:
+    from ..agent.tasks.task import Progress, Task, TaskResult
+
+SOME_FAILED = 3  # the exit code where pictures failed and others were done
+EXAMPLE = """\
+# Counts the mugs in every picture and cuts each of them out. Run it with: saccade run count.yaml
+version: 1
+inputs:
+  images: [photos/]
+  what: mug                       # saccade run count.yaml --set what=cup
+steps:
+  - id: found
+    tool: find_objects
+    args: {image: "${image}", phrase: "${what}"}
+  - id: some
+    keep: found.count > 0         # the other pictures are told as skipped
+  - id: shapes
+    tool: segment_objects
+    args: {regions: "${found.regions}"}
+  - id: cut
+    each: {thing: shapes.regions} # once for each of them
+    tool: crop_image
+    args: {image: "${thing}", background: transparent}
+outputs:
+  - {csv: counts.csv, columns: {file: image.path, how_many: found.count}}
+  - {csv: things.csv, rows: cut, columns: {file: image.path, box: thing.box, score: thing.score}}
+  - {folder: cut-outs, pictures: cut.image}
+  - {html: report.html, rows: image, columns: {how_many: found.count}, pictures: cut.image, evidence: shapes.regions}
+"""
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Give an app the commands of this module."""
+    app.command()(run)
+
+
+def run(
+    task: Annotated[Path | None, typer.Argument(help="The task file (YAML). See --example.")] = None,
+    images: Annotated[
+        list[str] | None, typer.Option("--images", help="Files, folders or patterns in place of the task's own.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder of outputs; it keeps what was done.")] = Path("results"),
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="A value of the task's inputs, as in --set what=cup.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what the folder has (always done; kept for scripts).")
+    ] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="Do everything again, whatever the folder has.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with the first picture that fails.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the task and tell what it would do; run nothing.")
+    ] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of task files, for editors.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print a task to begin from.")] = False,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+    controller: Controller = None,
+) -> None:
+    """Run a task: steps over many pictures, written down in a file. It goes on where an earlier run stopped.
+
+    Exit codes: 0 all done (or skipped); 3 some pictures failed, the others are done; 2 the task must be changed.
+    """
+    from ..agent.tasks.file import schema as task_schema
+
+    if schema or example:
+        typer.echo(json.dumps(task_schema(), indent=1) if schema else EXAMPLE, nl=schema)
+        return
+    if task is None:
+        raise UserError("Which task? Give its file, or begin with: saccade run --example > count.yaml", kind="usage")
+    from ..agent.agent import Agent
+    from ..agent.tasks.task import Task
+
+    loaded = Task.load(task, dict(_pair(one) for one in given or ()))
+    with Agent(profile, controller=controller) as agent:
+        if dry_run:
+            told = _dry(loaded, agent, images or [])
+            typer.echo(json.dumps(told) if as_json else _dry_text(told))
+            return
+        result = loaded.run(images or [], out=out, agent=agent, strict=strict, afresh=afresh,
+                            on_event=None if as_json else _tell)  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(asdict(result), ensure_ascii=False))
+    else:
+        typer.echo(_text(result, out))
+    if result.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UserError(f"--set was {text!r}; it must be NAME=VALUE, as in --set what=cup.", kind="usage")
+    return name.strip(), value
+
+
+def _dry(task: Task, agent: Any, images: list[str]) -> dict[str, Any]:
+    plan = task.plan(agent)
+    pictures = task.pictures(images, agent.settings.home)
+    return {
+        "pictures": len(pictures),
+        "steps": [{"id": one.step.id, "does": _does(one.step), "along": list(one.axes)} for one in plan.steps],
+        "outputs": [one.output.model_dump(exclude_defaults=True) for one in plan.outputs],
+        "inputs": dict(plan.inputs),
+    }
+
+
+def _does(step: Any) -> str:
+    return getattr(step, "tool", "") or (f"ask: {step.ask}" if hasattr(step, "ask") else f"keep: {step.keep}")
+
+
+def _dry_text(told: dict[str, Any]) -> str:
+    lines = [f"{told['pictures']} pictures. With each of them:"]
+    for step in told["steps"]:
+        along = f", for each {' and '.join(step['along'])}" if step["along"] else ""
+        lines.append(f"  {step['id']}: {step['does']}{along}")
+    return "\n".join(lines)
+
+
+def _tell(progress: Progress) -> None:
+    why = f": {progress.reason}" if progress.reason else ""
+    rate = progress.done / max(progress.seconds, 1e-9)
+    left = f", {progress.seconds_left:.0f} s left" if progress.done < progress.of else ""
+    typer.echo(
+        f"[{progress.done}/{progress.of}] {progress.path.name} {progress.status}{why} ({rate:.2f}/s{left})", err=True
+    )
+
+
+def _text(result: TaskResult, out: Path) -> str:
+    counts = f"{result.done} done, {result.skipped} skipped, {len(result.failed)} failed, of {result.pictures} pictures"
+    made = f"{result.calls} calls made, {result.known} from the record in {out}"
+    lines = [f"{counts} in {result.seconds:.1f} s; {made}."]
+    lines += [f"Failed: {one['path']}: {one['error']}" for one in result.failed]
+    if result.stopped:
+        lines.append(f"Stopped early: {result.stopped}.")
+    return "\n".join([*lines, *(f"Wrote {file}" for file in result.files)])
