@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .agent.chat import Chat
     from .agent.events import Event, ExpertSaid, Loading, ReplyReady, StepFinished, StepStarted, TextDelta
     from .agent.reply import Reply, Step
+    from .agent.tasks.task import Task
     from .errors import ExpertFailed, SaccadeError, ToolRetry, UserError
     from .memory.query import Hit, Query
     from .memory.records import Picture, PictureDraft, Recorded, Region, RegionDraft, ToolResult
@@ -40,6 +41,7 @@ _HOMES = {
     "agent.chat": ("Chat",),
     "agent.events": ("Event", "ExpertSaid", "Loading", "ReplyReady", "StepFinished", "StepStarted", "TextDelta"),
     "agent.reply": ("Reply", "Step"),
+    "agent.tasks.task": ("Task",),
     "errors": ("ExpertFailed", "SaccadeError", "ToolRetry", "UserError"),
     "memory.query": ("Hit", "Query"),
     "memory.records": ("Picture", "PictureDraft", "Recorded", "Region", "RegionDraft", "ToolResult"),
@@ -87,6 +89,7 @@ __all__ = [
     "Step",
     "StepFinished",
     "StepStarted",
+    "Task",
     "TextDelta",
     "Tool",
     "ToolArguments",

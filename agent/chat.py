@@ -74,6 +74,11 @@ class Chat:
         return self._workspace.owner
 
     @property
+    def workspace(self) -> OrderedWorkspace:
+        """Its pictures, its regions and the calls that were made."""
+        return self._workspace
+
+    @property
     def begun(self) -> bool:
         """Whether anything was said yet; a conversation of which nothing was said is not kept."""
         return self._workspace.turn > 0

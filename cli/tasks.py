@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
-from .options import AsJson, Controller, ProfileName
+from .options import AsJson, Controller, ProfileName, User
 
 if TYPE_CHECKING:
     from ..agent.tasks.task import Progress, Task, TaskResult
@@ -46,6 +47,8 @@ outputs:
 def add_commands(app: typer.Typer) -> None:
     """Give an app the commands of this module."""
     app.command()(run)
+    app.command()(record)
+    app.command()(replay)
 
 
 def run(
@@ -99,6 +102,72 @@ def run(
         typer.echo(_text(result, out))
     if result.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def record(
+    chat: Annotated[str, typer.Argument(help="The conversation, as `saccade ask --json` names it: chat_...")],
+    as_json: AsJson = False,
+    user: User = None,
+) -> None:
+    """Write a conversation's tool calls as a task, with the picture as its input: saccade record CHAT > task.yaml."""
+    from ..agent.agent import Agent
+    from ..agent.tasks.from_chat import task_of
+
+    with Agent() as agent:
+        kept = agent.chat(user=user, id=chat)
+        said = next((text for who, text in kept.history if who == "user"), "")
+        recording = task_of(kept.workspace, said)
+    if as_json:
+        typer.echo(json.dumps({"task": recording.task, "left_out": recording.left_out}, ensure_ascii=False))
+        return
+    typer.echo(recording.text, nl=False)
+    for one in recording.left_out:
+        typer.echo(f"Left out: {one}", err=True)
+
+
+def replay(
+    chat: Annotated[str, typer.Argument(help="The conversation: chat_...")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Say everything again to the models, and tell the first difference.")
+    ] = False,
+    as_json: AsJson = False,
+    user: User = None,
+    profile: ProfileName = None,
+    controller: Controller = None,
+) -> None:
+    """Play a conversation again from its record: words, calls and answers, without any model.
+
+    With --live the same words and pictures go to the models anew, in a folder of their own; nothing of yours changes.
+    """
+    from ..agent.agent import Agent
+    from ..agent.tasks.replay import first_difference, played_anew, recorded_turns
+
+    with Agent(profile) as agent:
+        turns = recorded_turns(agent.chat(user=user, id=chat))
+        shown, difference = turns, None
+        if live:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                Agent(profile, controller=controller, home=folder, experts=agent.experts) as other,
+            ):
+                shown = []
+                for turn in played_anew(other, turns):
+                    shown.append(turn)
+                    difference = first_difference(turns[: len(shown)], shown)
+                    if difference is not None:
+                        break
+    if as_json:
+        typer.echo(json.dumps({"chat": chat, "turns": shown, "difference": difference}, ensure_ascii=False))
+        return
+    for turn in shown:
+        pictures = f" [{len(turn['images'])} pictures]" if turn["images"] else ""
+        typer.echo(f"> {turn['said']}{pictures}")
+        for call in turn["calls"]:
+            typer.echo(f"    {call['tool']}({json.dumps(call['arguments'], ensure_ascii=False)})")
+            typer.echo(f"      {call['observation']}")
+        typer.echo(turn["answer"])
+    if live:
+        typer.echo(f"Differs: {difference}" if difference else "The same, to the letter.", err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

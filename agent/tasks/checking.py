@@ -41,9 +41,7 @@ def _check_path(node: Path, scope: Mapping[str, Kind]) -> Kind:
             continue
         fields = fields_of(kind)
         if part not in fields:
-            inside = (
-                " (of one of them: say first(...), or go through them with each)" if isinstance(kind, Listed) else ""
-            )
+            inside = f" (say {said}[0], or go through them with each)" if isinstance(kind, Listed) else ""
             names = f" It has: {', '.join(fields)}." if fields else ""
             raise ExpressionError(f"{said} is a {kind}, which has no {part!r}{inside}.{names}", node.at)
         kind, said = fields[part], f"{said}.{part}"

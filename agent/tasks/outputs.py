@@ -154,11 +154,7 @@ def _cell(node: Node, scope: Mapping[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it; a picture is its path, a region its label."""
-    if isinstance(value, PictureValue):
-        return value.path
-    if isinstance(value, RegionValue):
-        return value.label
+    """A value as JSON has it."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, list | tuple):
@@ -175,11 +171,26 @@ def _csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value in a cell. What a spreadsheet would take for a formula is kept from being one."""
+    """A value in a cell of a CSV file. What a spreadsheet would take for a formula is kept from being one."""
+    text = cell_text(value)
+    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" else text
+
+
+def cell_text(value: Any) -> str:
+    """A value in a cell: of a region its label, of a picture its path, of a list JSON."""
     if value is None:
         return ""
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" else text
+    short = _short(value)
+    return json.dumps(short, ensure_ascii=False) if isinstance(short, list | dict) else str(short)
+
+
+def _short(value: Any) -> Any:
+    """A value as a cell tells it: of a region its label, of a picture its path."""
+    if isinstance(value, list):
+        return [_short(one) for one in value]
+    if isinstance(value, dict) and "handle" in value:
+        return value["label"] if "label" in value else value["path"]
+    return value
 
 
 def _written(path: Path, text: str) -> Path:

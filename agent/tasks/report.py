@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from PIL import Image
 
 from ...errors import UserError
 from ..evidence import annotate
-from .outputs import Gathering, inside
+from .outputs import Gathering, cell_text, inside
 from .plan import PlannedOutput
 from .record import write_whole
 from .running import Outcome
@@ -60,7 +59,7 @@ class Page:
                 made = gathering.pictures_of(outcome, self.planned)
                 card.pictures = [_inline(outcome.workspace.open(one.id, alpha=True), THUMBNAIL)
                                  for one in made[:MOST_PICTURES]]  # fmt: skip
-        card.rows = [[_text(row.get(name)) for name in self.planned.columns] for row in rows]
+        card.rows = [[cell_text(row.get(name)) for name in self.planned.columns] for row in rows]
         self._cards.append(card)
 
     def _drawn(self, outcome: Outcome, gathering: Gathering, image: Image.Image) -> str:
@@ -101,9 +100,3 @@ def _inline(image: Image.Image, side: int) -> str:
     out = io.BytesIO()
     small.save(out, "WEBP", quality=78)
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,108 @@
+"""The tasks of examples/tasks do on pictures of known truth what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from task_scenes import Scenes
+
+import saccade
+from saccade import Agent, Task
+from saccade.agent.controllers.scripted import ScriptedController
+from saccade.scenes.documents.document import sample_document
+from saccade.scenes.documents.render import render_document, worn
+from saccade.settings import Settings
+
+TASKS = Path(saccade.__file__).parent / "examples" / "tasks"
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    made = Scenes(tmp_path, 3)
+    yield made
+    made.agent.close()
+
+
+def run(name, scenes, given=None, **more):
+    task = Task.load(TASKS / f"{name}.yaml", given)
+    images = [str(path) for path, _, _ in scenes.scenes]
+    return task.run(more.pop("images", images), out=scenes.folder / name, agent=more.pop("agent", scenes.agent), **more)
+
+
+def test_every_example_is_tried_here():
+    assert {path.stem for path in TASKS.glob("*.yaml")} == {
+        "cut_out", "count", "receipts", "sort", "questions", "instructions",
+    }  # fmt: skip
+
+
+def test_cut_out(scenes):
+    shape = scenes.scenes[0][1].things[0].shape
+    result = run("cut_out", scenes, {"what": shape})
+    counts = [scenes.count(number, shape) for number in range(3)]
+    assert len(result.tables["things.csv"]) == len(list((scenes.folder / "cut_out/cut-outs").iterdir())) == sum(counts)
+    assert all(shape in row["caption"] for row in result.tables["things.csv"])
+    assert result.skipped == counts.count(0)
+
+
+def test_count(scenes):
+    result = run("count", scenes)
+    for row, (_, scene, _) in zip(result.tables["counts.csv"], scenes.scenes, strict=True):
+        colors = [thing.color for thing in scene.things]
+        assert row["things"] == len(colors)
+        assert (row["first"], row["second"]) == (colors.count("red"), colors.count("blue"))
+        assert row["more_of_the_first"] == (colors.count("red") > colors.count("blue"))
+
+
+def test_sort(scenes):
+    result = run("sort", scenes)
+    truths = [scene.backdrop for _, scene, _ in scenes.scenes]
+    told = [row["label"] for row in result.tables["labels.csv"]]
+    assert told == [{"plain": "plain background"}.get(truth, truth) for truth in truths]
+
+
+def test_instructions(scenes):
+    run("instructions", scenes)
+    lines = (scenes.folder / "instructions/contexts.jsonl").read_text("utf-8").splitlines()
+    first = json.loads(lines[0])
+    assert len(lines) == 3
+    assert len(first["things"]) == len(scenes.scenes[0][1].things)
+    assert first["things"][0]["box"] == pytest.approx(scenes.scenes[0][2].boxes[0].tolist(), abs=0.01)
+    assert first["caption"]
+    assert first["detail"]
+
+
+def test_questions(scenes, tmp_path):
+    folder = tmp_path / "sheet"
+    folder.mkdir()
+    rows = [(scenes.scenes[0][0], "What is this?"), (scenes.scenes[1][0], "Is it, well, red?")]
+    (folder / "sheet.csv").write_text(
+        "image,question\n" + "".join(f'{path},"{asked}"\n' for path, asked in rows), "utf-8"
+    )
+    (folder / "questions.yaml").write_text((TASKS / "questions.yaml").read_text("utf-8"), "utf-8")
+    agent = Agent(controller=ScriptedController(["Hello.", "Goodbye."]), experts=scenes.experts,
+                  settings=Settings(home=tmp_path / "asked"))  # fmt: skip
+    task = Task.load(folder / "questions.yaml")
+    result = task.run(out=folder / "out", agent=agent)
+    assert [row["answer"] for row in result.tables["answers.csv"]] == ["Hello.", "Goodbye."]
+    assert [row["question"] for row in result.tables["answers.csv"]] == [asked for _, asked in rows]
+    again = task.run(out=folder / "out", agent=agent)  # the script is used up: nothing is asked again
+    assert (again.calls, again.known) == (0, 2)
+    agent.close()
+
+
+def test_receipts_with_the_reader_that_users_have(tmp_path):
+    drawn = []
+    for seed in range(40):
+        document = sample_document(seed, "receipt", "val")
+        if document.total and "total" in document.total[0].lower():
+            drawn.append(document)
+    (tmp_path / "receipts").mkdir()
+    for number, document in enumerate(drawn[:2]):
+        render_document(document, worn(number)).image.save(tmp_path / "receipts" / f"{number}.png")
+    agent = Agent(settings=Settings(home=tmp_path / "home", threads=1))
+    result = Task.load(TASKS / "receipts.yaml").run([str(tmp_path / "receipts")], out=tmp_path / "out", agent=agent)
+    assert [row["amount"] for row in result.tables["totals.csv"]] == [float(one.total[1]) for one in drawn[:2]]
+    assert [row["shop"] for row in result.tables["totals.csv"]] == [one.title for one in drawn[:2]]
+    agent.close()
