@@ -18,7 +18,7 @@ from ..training.llava.cases import Case
 from ..training.llava.measure import right
 from .captions import run as caption_figures
 from .judging.intervals import over_templates
-from .likeness import run as likeness_figures
+from .outside.likeness import run as likeness_figures
 from .models import models_of
 
 ROLE = "llava"

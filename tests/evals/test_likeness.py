@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from saccade.evals import likeness
+from saccade.evals.outside import likeness
 from saccade.settings import ModelSpec
 from saccade.tools.experts.clip.expert import Clip
 

@@ -14,15 +14,15 @@ from typing import Any
 
 from PIL import Image
 
-from ..scenes.render import render
-from ..scenes.sample import sample_scene
-from ..settings import load_profile
-from ..tools.contracts import View
-from ..tools.embedder import view_of_image
-from ..tools.experts.clip.expert import Clip
-from ..tools.look import IN_DOMAIN
-from ..tools.requests import Likeness
-from .judging.intervals import independent
+from ...scenes.render import render
+from ...scenes.sample import sample_scene
+from ...settings import load_profile
+from ...tools.contracts import View
+from ...tools.embedder import view_of_image
+from ...tools.experts.clip.expert import Clip
+from ...tools.look import IN_DOMAIN
+from ...tools.requests import Likeness
+from ..judging.intervals import independent
 from .strangers import KINDS, strangers
 
 PHOTOGRAPHS = {
