@@ -18,8 +18,8 @@ from ..training.llava.cases import Case
 from ..training.llava.measure import right
 from .captions import run as caption_figures
 from .judging.intervals import over_templates
-from .outside.likeness import run as likeness_figures
 from .models import models_of
+from .outside.likeness import run as likeness_figures
 
 ROLE = "llava"
 # (group, tag) -> the least share that the training notes ask for; "" is the whole group.
