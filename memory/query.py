@@ -64,7 +64,7 @@ class Query:
     since: datetime | None = None  # seen at this time or later; a time without a zone is local
     until: datetime | None = None  # seen before this time
     tag: str | None = None
-    label: str | None = None  # a region's label, the whole of it
+    label: str | None = None  # a region's label, the whole of it in any case
     source: str | None = None  # the file as it was given, or the last part of its path
     kind: MemoryKind | None = None
     exact: bool = False  # search the ledger's vectors, not the index

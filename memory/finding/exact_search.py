@@ -173,7 +173,9 @@ class Table:
         if query.kind is not None:
             masks.append(self.region[:count] == (query.kind == "region"))
         if query.label is not None:
-            masks.append(self.label[:count] == self.texts.get(query.label, -1))
+            wanted = query.label.strip().lower()
+            alike = [number for text, number in self.texts.items() if text and text.lower() == wanted]
+            masks.append(np.isin(self.label[:count], alike))
         if query.source is not None:
             named, ending = query.source, "/" + query.source
             numbers = [

@@ -34,7 +34,7 @@ def conditions(owner: str, query: Query) -> tuple[str, list[object]]:
     if query.tag is not None:
         parts.append(("m.id IN (SELECT memory FROM tags WHERE tag = ?)", [query.tag]))
     if query.label is not None:
-        parts.append(("m.label = ?", [query.label]))
+        parts.append(("m.label = ? COLLATE NOCASE", [query.label.strip()]))
     if query.source is not None:
         ending = "/" + query.source
         parts.append(("(m.source = ? OR substr(m.source, -?) = ?)", [query.source, len(ending), ending]))

@@ -24,12 +24,15 @@ from .exact_search import VectorCache
 from .filters import IN_CHAT, conditions, is_filtered
 from .texts import find_texts, saying, why_found
 from .wanted import Wanted, wanted
+from .when import Spoken, spoken_time
 
 SPARE = 3  # candidates beyond k: near duplicates of one another are one hit
 MIXED = 4  # times as many where pictures and regions compete, whose cosines do not compare
 PARTS = 4  # regions that are looked at for each picture that is wanted
 SMOOTHING = 60  # of reciprocal rank fusion (Cormack et al. 2009)
 ALL_SAID, SOME_SAID = 1.5, 0.5  # the weight of a text that has all the words, or some, beside that of looks
+
+OTHER_TIME = 0.49  # of the score of what was seen at another time than the sentence names: it is a guess
 
 NOTHING = Wanted("")
 
@@ -74,6 +77,22 @@ class Search:
         """See `Memory.recall`."""
         if query.k < 1:
             return []
+        spoken = spoken_time(query.words) if query.words and query.since is None and query.until is None else None
+        if spoken is not None:
+            return self._in_time(owner, query, spoken)
+        return self._recalled(owner, query)
+
+    def _in_time(self, owner: str, query: Query, spoken: Spoken) -> list[Hit]:
+        """What was seen at the time that a sentence names; after it, as guesses, what was seen at others."""
+        rest = replace(query, words=spoken.rest if wanted(spoken.rest).words else None)
+        hits = self._recalled(owner, replace(rest, since=spoken.since, until=spoken.until))
+        if len(hits) >= query.k or rest.words is None:
+            return hits
+        there = {hit.id for hit in hits}
+        others = [hit for hit in self._recalled(owner, rest) if hit.id not in there]
+        return [*hits, *(replace(hit, score=hit.score * OTHER_TIME) for hit in others)][: query.k]
+
+    def _recalled(self, owner: str, query: Query) -> list[Hit]:
         space = self.space(owner)
         look = self._look(owner, query, space)
         texts = find_texts(self._ledger, owner, query, look.wanted) if look.asked in ("words", "caption") else {}

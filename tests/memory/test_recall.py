@@ -215,6 +215,8 @@ def test_filters_come_before_the_nearest_are_taken(memory: Memory) -> None:
     assert set(found(memory, picture=near, tag="kept", k=9)) <= {ids[3], ids[20]}
     whole = memory.store.open(picture, "ann")
     assert found(memory, picture=whole.crop((0, 0, 40, 40)), label="green cone") == [regions[0]]
+    assert found(memory, picture=whole.crop((0, 0, 40, 40)), label="Green Cone") == [regions[0]]
+    assert found(memory, label=" GREEN cone") == [regions[0]]
     assert found(memory, picture=whole, chat=space.chat, kind="picture") == [picture]
     assert found(memory, chat=space.chat, kind="picture") == [picture]
     assert found(memory, picture=whole, chat="chat_of_nobody") == []
@@ -358,3 +360,15 @@ def test_a_filtered_search_sees_what_has_changed_whoever_changed_it(local: Memor
     assert first[0] not in found(local, **ask)
     other.close()
     other.store.close()
+
+
+def test_a_time_in_a_sentence_is_kept_to_and_other_times_are_guesses(memory: Memory) -> None:
+    (one,) = give(memory, [1])
+    memory.note("ann", one, caption="the harbour at dusk")
+    memory.sync()
+    now = {hit.id: hit.score for hit in memory.recall("ann", Query(words="harbour dusk from today"))}
+    before = {hit.id: hit.score for hit in memory.recall("ann", Query(words="harbour dusk from last month"))}
+    assert now[one] >= 0.5
+    assert 0 < before[one] < 0.5
+    assert one in {hit.id for hit in memory.recall("ann", Query(words="what did I show you today"))}
+    assert memory.recall("ann", Query(words="what did I show you in 1999")) == []
