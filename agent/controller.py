@@ -78,7 +78,7 @@ class Controller:
                     takes_handles=self.traits.handles,
                     refers=self.traits.references,
                     vocabulary=self.traits.vocabulary,
-                    names=self._tools,
+                    names=self._offered(),
                 )
                 self._graph = build_graph(self.model, self._schemas(), rules, self._checkpointer(), self._system())
             return self._graph
@@ -99,7 +99,17 @@ class Controller:
     def _schemas(self) -> list[dict[str, Any]]:
         from .loop import tool_schemas
 
-        return tool_schemas(self._tools, keep_handles=self.traits.handles)
+        return tool_schemas(self._offered(), keep_handles=self.traits.handles)
+
+    def _offered(self) -> Mapping[str, Tool[Any]]:
+        """The tools that the model is told of: of ours only what it was taught, where it says what that is."""
+        from ..tools.registry import builtin_tools
+
+        taught = self.traits.taught
+        ours = builtin_tools()
+        return {
+            name: tool for name, tool in self._tools.items() if taught is None or name in taught or name not in ours
+        }
 
     def _system(self) -> str | None:
         return prompts.load("system") if self.traits.system_prompt else None

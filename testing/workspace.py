@@ -153,7 +153,7 @@ class MemoryWorkspace:
         """The region behind `reg_N`. Raises ToolRetry, listing the handles there are."""
         return self._look_up(self._regions, handle)
 
-    def open(self, picture: str) -> Image.Image:
+    def open(self, picture: str, *, alpha: bool = False) -> Image.Image:
         """The RGB pixels of a picture, by its id; blank where none were given."""
         image = self._images.get(picture)
         if image is None:

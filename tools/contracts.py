@@ -158,7 +158,7 @@ class Workspace(Protocol):
         """The region behind `reg_N`. Raises ToolRetry, listing the handles there are."""
         ...
 
-    def open(self, picture: str) -> Image.Image:
+    def open(self, picture: str, *, alpha: bool = False) -> Image.Image:
         """The upright RGB pixels of a picture, by its id."""
         ...
 

@@ -27,6 +27,7 @@ class Traits(BaseModel):
     condenses: bool = True  # it understands older turns without their steps
     verbatim: bool = False  # it was taught to repeat others only to the letter
     vocabulary: frozenset[str] | None = None  # the words of its answers, in lower case, where it was taught no others
+    taught: frozenset[str] | None = None  # the tools of ours that it was taught; others of ours are not offered to it
     references: bool = False  # it was taught to refer to observations, which it reads in brief (`answers.references`)
 
 

@@ -25,6 +25,7 @@ from .walking import value_of
 
 Index = tuple[int, ...]  # which time of each axis
 Ask = Callable[[str, Sequence[Path]], str]  # a question to the controller about pictures, and its answer
+LONGEST_LIST = 20  # that any argument of a tool may have (`testing.check_tool`)
 TASKS = "chat_000000000000"  # the conversation that a picture's workspace belongs to; it is never written to a home
 
 
@@ -166,6 +167,7 @@ class PictureRun:
     ) -> Output:  # fmt: skip
         """A call; a list that is longer than the tool takes goes in parts, whose outputs are joined."""
         tool = self._tools[step.tool]
+        arguments = {key: _shortened(value) for key, value in arguments.items()}
         name, most = _bounded(tool, arguments)
         if name is None:
             return self._call(outcome, step, tool, (*index,), arguments, new)
@@ -309,6 +311,19 @@ def _bounded(tool: Tool[Any], arguments: Mapping[str, Any]) -> tuple[str | None,
         if most is not None and len(value) > most:
             return name, int(most)
     return None, 0
+
+
+def _shortened(value: Any) -> Any:
+    """A list of operations, in which one on more regions than tools take at once becomes several."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        return value
+    made: list[Any] = []
+    for one in value:
+        long = next((key for key, some in one.items() if isinstance(some, list) and len(some) > LONGEST_LIST
+                     and all(isinstance(each, RegionValue) for each in some)), None)  # fmt: skip
+        starts = range(0, len(one[long]), LONGEST_LIST) if long is not None else ()
+        made += [one | {long: one[long][at : at + LONGEST_LIST]} for at in starts] if long is not None else [one]
+    return made
 
 
 def _joined(parts: Sequence[Output]) -> Output:

@@ -8,10 +8,11 @@ from typing import Any
 from . import comparing, plans
 from .plans import Plan, Seen, n
 from .state import Last, Request, State
-from .targets import RELATION_WORDS, Target, anchor_phrase, draw_target, one_thing, plain, related, some_facets
+from .targets import RELATION_WORDS, Target, anchor_phrase, draw_target, one_thing, plain, some_facets
 from .things import two_things
 from .wording import FACET_WORDS, a_picture, ended, lines, said, worded
 
+_PLACES = ("left of", "right of", "above", "below", "next to", "nearest to", "farthest from")
 _FACETS = ("color", "material", "size")
 
 
@@ -23,16 +24,10 @@ def look_then(state: State) -> Request:
     how = rng.choice(("cut", "crop"))
     frame = rng.choice(lines(f"look_then_{how}"))
     if "{q}" in frame:
-        target = related(rng, sheet)
-        place = f"{rng.choice(RELATION_WORDS[target.arguments['relation']])} the {target.anchors[-1]}"
-        if target.before is not None or "anchor2" in target.arguments or target.arguments["phrase"] != "everything":
-            anchor, relation = (
-                one_thing(rng, sheet),
-                rng.choice(("left of", "right of", "above", "below", "nearest to")),
-            )
-            place = f"{rng.choice(RELATION_WORDS[relation])} the {anchor.one}"
-            arguments = {"phrase": "everything", "relation": relation, "anchor": anchor_phrase(anchor)}
-            target = Target(f"thing {place}", f"things {place}", arguments, anchors=(anchor.one,))
+        anchor, relation = one_thing(rng, sheet), rng.choice(_PLACES)
+        place = f"{rng.choice(RELATION_WORDS[relation])} the {anchor.one}"
+        arguments = {"phrase": "everything", "relation": relation, "anchor": anchor_phrase(anchor)}
+        target = Target(f"thing {place}", f"things {place}", arguments, anchors=(anchor.one,))
         words = frame.format(q=rng.choice(("what's {p}", "what is {p}", "which thing is {p}")).format(p=place))
     elif "{b}" in frame:
         name = rng.choice(("color", "material"))

@@ -39,6 +39,7 @@ LONGEST = 1000  # tokens; longer conversations are left out
 ANSWER = 2.0  # how much a token of an answer weighs beside one of a call: few of them, and each decides
 FIRST_SEED, DEV_SEED = 2_000_000, 1  # of the conversations that train, and of those that do not
 THREADS = 2
+TAUGHT = 2000  # conversations from which one tells which tools are taught: the rarest is called in one of 500
 VOCABULARY = 3000  # conversations from which the words of answers are collected
 TEMPLATE = "controller_chatml.jinja"
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
@@ -161,7 +162,10 @@ def export(model: Any, tokenizer: Any, out: Path, run: Run, plan: Budget, base: 
     named = str(adapted_base(ModelSpec.parse(base)) or base)
     write_zoo(
         out,
-        {"model_type": "saccade-adapter", "saccade": {"base": named, "vocabulary": known} | DECLARED},
+        {
+            "model_type": "saccade-adapter",
+            "saccade": {"base": named, "vocabulary": known, "taught": taught()} | DECLARED,
+        },
         AdapterState(model).state_dict(),
         card,
     )
@@ -176,6 +180,13 @@ def vocabulary(conversations: int = VOCABULARY, first: int = FIRST_SEED) -> list
             said[message.role == "assistant"] |= set(_WORD.findall(message.content.lower()))
         own |= said[True] - said[False]
     return sorted(own)
+
+
+def taught() -> list[str]:
+    """The tools that conversations call."""
+    calls = {call[0] for seed in range(FIRST_SEED, FIRST_SEED + TAUGHT) for message in draw_conversation(seed).messages
+             for call in message.calls}  # fmt: skip
+    return sorted(calls)
 
 
 @torch.inference_mode()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from task_scenes import Scenes
 
 import saccade
@@ -33,7 +35,7 @@ def run(name, scenes, given=None, **more):
 
 def test_every_example_is_tried_here():
     assert {path.stem for path in TASKS.glob("*.yaml")} == {
-        "cut_out", "count", "receipts", "sort", "questions", "instructions",
+        "cut_out", "count", "receipts", "sort", "questions", "instructions", "hide_words",
     }  # fmt: skip
 
 
@@ -106,3 +108,23 @@ def test_receipts_with_the_reader_that_users_have(tmp_path):
     assert [row["amount"] for row in result.tables["totals.csv"]] == [float(one.total[1]) for one in drawn[:2]]
     assert [row["shop"] for row in result.tables["totals.csv"]] == [one.title for one in drawn[:2]]
     agent.close()
+
+
+def test_hide_words(scenes):
+    result = run("hide_words", scenes)
+    words = [sum(thing.word is not None for thing in scene.things) for _, scene, _ in scenes.scenes]
+    assert [row["lines"] for row in result.tables["hidden.csv"]] == words
+    assert sum(words) > 0, "the scenes have no signs"
+    made = list((scenes.folder / "hide_words/hidden").iterdir())
+    assert len(made) == sum(count > 0 for count in words)
+    for path in made:
+        number = int(path.name.partition(".")[0])
+        _, _, drawn = scenes.scenes[number]
+        after, before = (np.asarray(Image.open(one).convert("RGB")) for one in (path, scenes.scenes[number][0]))
+        inside = np.zeros(before.shape[:2], bool)
+        for box in drawn.sign_boxes:
+            if box is not None:
+                x0, y0, x1, y1 = (round(value) for value in box)
+                assert not after[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1].any()
+                inside[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = True
+        assert np.array_equal(after[~inside], before[~inside])
