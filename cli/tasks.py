@@ -65,6 +65,7 @@ def run(
     ] = False,
     afresh: Annotated[bool, typer.Option("--afresh", help="Do everything again, whatever the folder has.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with the first picture that fails.")] = False,
+    window: Annotated[int, typer.Option(min=1, max=256, help="How many pictures go side by side.")] = 16,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the task and tell what it would do; run nothing.")
     ] = False,
@@ -94,7 +95,7 @@ def run(
             told = _dry(loaded, agent, images or [])
             typer.echo(json.dumps(told) if as_json else _dry_text(told))
             return
-        result = loaded.run(images or [], out=out, agent=agent, strict=strict, afresh=afresh,
+        result = loaded.run(images or [], out=out, agent=agent, strict=strict, afresh=afresh, window=window,
                             on_event=None if as_json else _tell)  # fmt: skip
     if as_json:
         typer.echo(json.dumps(asdict(result), ensure_ascii=False))

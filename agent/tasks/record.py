@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class Record:
             (self._folder / "files").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{str(out)!r} cannot be written: {error.strerror}.", kind="cannot_write") from error
+        self._reading = threading.Lock()  # pictures read side by side; one thread writes
         self._lock = FileLock(self._folder / "lock")
         try:
             self._lock.acquire(timeout=0)
@@ -58,7 +60,7 @@ class Record:
             raise UserError(
                 f"Another run writes to {str(out)!r}; wait for it, or choose another --out.", kind="busy"
             ) from error
-        self._db = sqlite3.connect(self._folder / "record.sqlite", isolation_level=None)
+        self._db = sqlite3.connect(self._folder / "record.sqlite", isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
@@ -91,7 +93,8 @@ class Record:
 
     def get(self, key: str) -> ToolResult | None:
         """A result; None where there is none."""
-        row = self._db.execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
+        with self._reading:
+            row = self._db.execute("SELECT value FROM results WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._stored(json.loads(row[0]))
 
     def put(self, results: Mapping[str, ToolResult]) -> None:

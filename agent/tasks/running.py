@@ -50,7 +50,8 @@ class Outcome:
         reason: why it was skipped, or what failed.
         frames: by step, its times in order.
         image: the picture, where it could be opened.
-        calls: how many calls were made now, and how many came from the record.
+        calls: how many calls were made now, and how many (`known`) came from the record.
+        new: what was done now, by its key in the record.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Outcome:
     image: PictureValue | None = None
     calls: int = 0
     known: int = 0
+    new: dict[str, ToolResult] = field(default_factory=dict)
     workspace: LedgerWorkspace | None = None
 
     def close(self) -> None:
@@ -93,7 +95,7 @@ class PictureRun:
 
     def run(self, outcome: Outcome, decode: Callable[[Path], Decoded]) -> Outcome:
         """Fill an outcome; failures of the picture are told in it, never raised."""
-        new: dict[str, ToolResult] = {}
+        new = outcome.new
         try:
             outcome.workspace = LedgerWorkspace(PictureStore(None), TASKS, "task")
             _, (picture,) = outcome.workspace.begin_turn([decode(outcome.path)])
@@ -101,8 +103,6 @@ class PictureRun:
             self._steps(outcome, new)
         except (ToolRetry, ExpertFailed, MissingError, UserError) as error:
             outcome.status, outcome.reason = "failed", str(error)
-        finally:
-            self._record.put(new)  # what was done before a failure, or before Ctrl-C, is done
         return outcome
 
     def _steps(self, outcome: Outcome, new: dict[str, ToolResult]) -> None:

@@ -6,13 +6,14 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ...errors import UserError
 from .file import AskStep, HtmlOutput, KeepStep, TaskFile, load_values, read_task
+from .lockstep import Lockstep
 from .outputs import Gathering
 from .plan import Plan, Planner
 from .record import Record
@@ -21,11 +22,13 @@ from .running import Outcome, PictureRun
 from .source import Source, TaskError
 
 if TYPE_CHECKING:
+    from ...memory.pictures.decode import Decoded
     from ..agent import Agent
 
 Status = Literal["done", "skipped", "failed"]
 VERSIONS = ("torch", "transformers", "pillow")  # libraries that results rest on
 OUT = "results"
+WINDOW = 16  # pictures that go side by side
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Task:
         on_event: Callable[[Progress], None] | None = None,
         strict: bool = False,
         afresh: bool = False,
+        window: int = WINDOW,
     ) -> TaskResult:
         """Run the task. What was done before into the same folder is not done again.
 
@@ -164,6 +168,7 @@ class Task:
             on_event: told of each picture that is through.
             strict: end with the first picture that fails.
             afresh: do everything again.
+            window: how many pictures go side by side, their questions to an expert together.
 
         Raises:
             TaskError: the task does not fit the tools, or has no pictures.
@@ -173,14 +178,14 @@ class Task:
 
         used = agent or Agent()
         try:
-            return self._run(used, self.plan(used), list(images), Path(out), on_event, strict, afresh)
+            return self._run(used, self.plan(used), list(images), Path(out), on_event, strict, afresh, window)
         finally:
             if agent is None:
                 used.close()
 
     def _run(
         self, agent: Agent, plan: Plan, images: list[str | Path], out: Path,
-        on_event: Callable[[Progress], None] | None, strict: bool, afresh: bool,
+        on_event: Callable[[Progress], None] | None, strict: bool, afresh: bool, window: int,
     ) -> TaskResult:  # fmt: skip
         outcomes = self.pictures(images, agent.settings.home)
         begun = time.perf_counter()
@@ -189,11 +194,10 @@ class Task:
         pages = [Page(one, out, title) for one in plan.outputs if isinstance(one.output, HtmlOutput)]
         stopped = ""
         with contextlib.closing(Record(out, manifest(), again=afresh)) as record:
-            picture_run = PictureRun(
-                plan, agent.tools, agent.experts, record, hashes_of(plan, agent), _asking(agent, out)
-            )
+            experts = Lockstep(agent.experts)
+            run = PictureRun(plan, agent.tools, experts, record, hashes_of(plan, agent), _asking(agent))
             through = 0
-            for outcome in self._through(outcomes, picture_run, agent):
+            for outcome in _through(outcomes, run, experts, record, agent.store.decode, max(1, window)):
                 before = [len(rows) for rows in gathering.rows]
                 gathering.add(outcome)
                 for page in pages:
@@ -211,16 +215,12 @@ class Task:
             pictures=len(outcomes), done=sum(one.status == "done" for one in some),
             skipped=sum(one.status == "skipped" for one in some),
             failed=[{"path": str(one.path), "error": one.reason} for one in some if one.status == "failed"],
-            calls=sum(one.calls for one in some), known=sum(one.known for one in some), stopped=stopped,
+            calls=sum(one.calls for one in outcomes), known=sum(one.known for one in outcomes), stopped=stopped,
             tables=gathering.tables(),
             files=[str(path) for path in gathering.write()], seconds=round(time.perf_counter() - begun, 2),
         )  # fmt: skip
         result.files.extend(str(page.write(result.__dict__)) for page in pages)
         return result
-
-    def _through(self, outcomes: Sequence[Outcome], run: PictureRun, agent: Agent) -> Iterator[Outcome]:
-        for outcome in outcomes:
-            yield outcome if outcome.status == "failed" else run.run(outcome, agent.store.decode)
 
     def _stops(self, through: Sequence[Outcome], of: int, strict: bool) -> str:
         """Why the run ends here; "" where it goes on."""
@@ -233,6 +233,20 @@ class Task:
         if limit is not None and failed and len(failed) > limit:
             return f"{len(failed)} pictures failed, more than stop_after: {most} allows"
         return ""
+
+
+def _through(
+    outcomes: Sequence[Outcome], run: PictureRun, experts: Lockstep, record: Record, decode: Callable[[Path], Decoded],
+    window: int,
+) -> Iterator[Outcome]:  # fmt: skip
+    """Every outcome filled, window by window and in order; what a window did is on record before the next begins."""
+    for start in range(0, len(outcomes), window):
+        some = outcomes[start : start + window]
+        try:
+            experts.side_by_side([one for one in some if one.status != "failed"], partial(run.run, decode=decode))
+        finally:  # what was done before a failure, or before Ctrl-C, is done
+            record.put({key: result for one in some for key, result in one.new.items()})
+        yield from some
 
 
 def manifest() -> dict[str, str]:
@@ -260,7 +274,7 @@ def hashes_of(plan: Plan, agent: Agent) -> dict[str, str]:
     return found
 
 
-def _asking(agent: Agent, out: Path) -> Callable[[str, Sequence[Path]], str]:
+def _asking(agent: Agent) -> Callable[[str, Sequence[Path]], str]:
     """Questions to the controller, each in a conversation of its own that is not kept."""
 
     def ask(words: str, paths: Sequence[Path]) -> str:

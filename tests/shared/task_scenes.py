@@ -19,9 +19,12 @@ class Counting(TrueExperts):
         super().__init__(lookup)
         self.asked = 0
         self.fails = None  # (role, error): what one role raises
+        self.heard = None  # is told of every question
 
     def ask(self, role, requests):
         self.asked += len(requests)
+        if self.heard is not None:
+            self.heard(role, requests)
         if self.fails is not None and self.fails[0] == role:
             raise self.fails[1]
         return super().ask(role, requests)

@@ -276,3 +276,43 @@ def test_a_run_that_is_killed_goes_on_to_the_same_outputs(scenes):
     assert {name: h for name, h in one.items() if name != "report.html"} == {
         name: h for name, h in two.items() if name != "report.html"
     }
+
+
+def test_any_window_gives_the_same_and_questions_go_together(scenes):
+    outs, asked = {}, {}
+    for window in (1, 2, 16):
+        calls = []
+        scenes.experts.heard = lambda role, requests, calls=calls: calls.append((role, len(requests)))
+        run(scenes, given={"what": "thing"}, out=f"w{window}", window=window)
+        outs[window], asked[window] = files_of(scenes.folder / f"w{window}"), calls
+    assert outs[1] == outs[2] == outs[16]
+    assert len(asked[16]) < len(asked[2]) < len(asked[1])
+    assert sum(n for _, n in asked[16]) == sum(n for _, n in asked[1])
+
+
+def test_one_picture_that_an_expert_cannot_take_fails_alone(scenes):
+    bad = next(iter(scenes.truths))
+    truth = scenes.truths.pop(bad)
+
+    def heard(role, requests):
+        if any(getattr(one, "view", None) is not None and one.view.picture == bad for one in requests):
+            raise ExpertFailed("This one is too large.", kind="out_of_memory")
+
+    scenes.experts.heard = heard
+    result = run(scenes, given={"what": "thing"})
+    assert (result.done, [Path(one["path"]).name for one in result.failed]) == (3, ["00.png"])
+    assert "too large" in result.failed[0]["error"]
+    scenes.truths[bad], scenes.experts.heard = truth, None
+    assert run(scenes, given={"what": "thing"}).done == 4
+
+
+def test_ctrl_c_keeps_what_was_done(scenes):
+    def heard(role, requests):
+        if role == "sam":
+            raise KeyboardInterrupt
+
+    scenes.experts.heard = heard
+    with pytest.raises(KeyboardInterrupt):
+        run(scenes, given={"what": "thing"})
+    scenes.experts.heard = None
+    assert run(scenes, given={"what": "thing"}).known == 4
