@@ -96,14 +96,15 @@ def evaluate(
         str,
         typer.Option(
             help="agent; controller or gold: the same cases, while the other side never errs; tools; mixed: with and "
-            "without LLaVA; experts; memory."
+            "without LLaVA; experts; memory; documents; talk, talk-dev, talk-plain ...; fuzz."
         ),
     ] = "agent",
     cases: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Held-out cases for each set of phrasings [500]; of mixed: in all [240]; of memory: scenes [1000].",
+            help="Held-out cases for each set of phrasings [500]; of mixed: in all [240]; of memory: scenes [1000]; of "
+            "documents: of each kind [200].",
         ),
     ] = None,
     as_json: AsJson = False,

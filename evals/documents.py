@@ -33,6 +33,7 @@ from ..tools.pool import ExpertPool
 from ..tools.registry import all_tools
 from ..tools.runner import Observation, ToolRunner
 from ..tools.shared.amounts import amount_in
+from ..training.llava.measure import edits
 from .judging.intervals import independent
 from .models import models_of
 
@@ -250,13 +251,3 @@ def _bare(text: str) -> str:
 def _alike(one: str, other: str) -> bool:
     """Whether two texts are the same but for case, white space and a colon at the end."""
     return _bare(one).rstrip(".") == _bare(other).rstrip(".")
-
-
-def edits(one: str, other: str) -> int:
-    """Levenshtein's distance between two texts."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, row = row, [i]
-        for j, b in enumerate(other, 1):
-            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (a != b)))
-    return row[-1]

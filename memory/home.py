@@ -75,16 +75,17 @@ def write_whole(home: Path, name: str, data: bytes, *, durable: bool) -> None:
                 os.fsync(file.fileno())
         unfinished.replace(target)
         if durable:
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
             if folder_is_new:
-                _flush_folder(target.parent.parent)
-                _flush_folder(home)
+                flush_folder(target.parent.parent)
+                flush_folder(home)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise not_writable(target, error) from error
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make it last, through a power cut too, that files of a folder got their names."""
     if os.name == "nt":  # Windows has no handle for a folder to flush
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from ...errors import UserError
+from ...memory.home import flush_folder
 from ...memory.records import MaskDraft, PictureDraft, RegionDraft, ToolResult
 
 FOLDER = ".saccade"  # in the folder of a task's outputs
@@ -105,7 +106,7 @@ class Record:
         """
         try:
             rows = [(key, json.dumps(self._plain(one))) for key, one in results.items()]
-            _flush(self._folder / "files")
+            flush_folder(self._folder / "files")
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", rows)
             self._db.execute("COMMIT")
@@ -171,14 +172,3 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def _flush(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image
@@ -10,9 +10,9 @@ from pydantic import Field
 
 from ...errors import ToolRetry
 from ...memory.records import Box, Region
-from ..contracts import AnyHandle, PictureDraft, Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ..contracts import AnyHandle, PictureDraft, Recorded, ToolArguments, ToolContext, ToolResult
 from ..shared.geometry import mask_box, size_text
-from ..values import MadeOutput, picture_value
+from ..shared.making import PictureTool
 
 
 class CropImageArguments(ToolArguments):
@@ -23,13 +23,12 @@ class CropImageArguments(ToolArguments):
     margin: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-class CropImage(Tool[CropImageArguments]):
+class CropImage(PictureTool[CropImageArguments]):
     """A new picture: a region cropped from the original, or cut out along its mask."""
 
     name = "crop_image"
     rank = 40
     Arguments = CropImageArguments
-    Output = MadeOutput
 
     def run(self, arguments: CropImageArguments, context: ToolContext) -> ToolResult:
         """Crop the region out of the original at its own resolution.
@@ -66,18 +65,6 @@ class CropImage(Tool[CropImageArguments]):
         if recorded.facts["background"] == "transparent":
             what = f"a cut-out of {arguments.image} on a transparent background"
         return f"Made {picture.handle} ({size_text(picture.size)}), {what}."
-
-    def brief(self, recorded: Recorded) -> str:
-        """The new picture's handle."""
-        return f"made {recorded.pictures[0].handle}"
-
-    def references(self, recorded: Recorded) -> dict[str, str]:
-        """The new picture's handle."""
-        return {"picture": str(recorded.pictures[0].handle)}
-
-    def values(self, recorded: Recorded) -> dict[str, Any]:
-        """The new picture."""
-        return {"image": picture_value(recorded.pictures[0])}
 
 
 def _mask(context: ToolContext, region: Region) -> np.ndarray:

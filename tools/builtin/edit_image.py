@@ -8,11 +8,11 @@ from PIL import Image, ImageColor
 from pydantic import Field
 
 from ...errors import ToolRetry
-from ..contracts import PictureDraft, PictureHandle, Recorded, Tool, ToolArguments, ToolContext, ToolResult
+from ..contracts import PictureDraft, PictureHandle, Recorded, ToolArguments, ToolContext, ToolResult
 from ..shared import edits
 from ..shared.drawing import labelled
 from ..shared.geometry import size_text
-from ..values import MadeOutput, picture_value
+from ..shared.making import PictureTool
 
 WORDS = {
     "crop": "cropped", "rotate": "turned", "flip": "mirrored", "resize": "resized", "blur": "blurred",
@@ -29,13 +29,12 @@ class EditImageArguments(ToolArguments):
     edits: Annotated[list[edits.Edit], Field(min_length=1, max_length=8)]
 
 
-class EditImage(Tool[EditImageArguments]):
+class EditImage(PictureTool[EditImageArguments]):
     """A new picture: the given one after one or several exact edits. The given one stays as it is."""
 
     name = "edit_image"
     rank = 45
     Arguments = EditImageArguments
-    Output = MadeOutput
 
     def run(self, arguments: EditImageArguments, context: ToolContext) -> ToolResult:
         """Do the edits, one after another.
@@ -72,18 +71,6 @@ class EditImage(Tool[EditImageArguments]):
         picture = recorded.pictures[0]
         done = ", ".join(WORDS[edit["do"]] for edit in recorded.facts["edits"])
         return f"Made {picture.handle} ({size_text(picture.size)}), {arguments.image} {done}."
-
-    def brief(self, recorded: Recorded) -> str:
-        """The new picture's handle."""
-        return f"made {recorded.pictures[0].handle}"
-
-    def references(self, recorded: Recorded) -> dict[str, str]:
-        """The new picture's handle."""
-        return {"picture": str(recorded.pictures[0].handle)}
-
-    def values(self, recorded: Recorded) -> dict[str, Any]:
-        """The new picture."""
-        return {"image": picture_value(recorded.pictures[0])}
 
 
 def _edited(image: Image.Image, edit: Any, handle: str, context: ToolContext) -> Image.Image:

@@ -146,7 +146,7 @@ def _group(name: str, cases: list[Case]) -> dict[str, Any]:
             [all(right(name, s, a) for s, a in zip(c.said, c.answers, strict=True)) for c in cases]
         )
     if name.startswith("words"):
-        wrong = sum(_edits(s, a) for c in cases for s, a in zip(c.said, c.answers, strict=True))
+        wrong = sum(edits(s, a) for c in cases for s, a in zip(c.said, c.answers, strict=True))
         made["character_error_rate"] = round(wrong / sum(len(a) for c in cases for a in c.answers), 4)
     return made | {"by": {tag: {"right": _share(some), "cases": len(some)} for tag, some in sorted(tagged.items())}}
 
@@ -155,7 +155,7 @@ def _share(good: Sequence[bool]) -> float:
     return round(sum(good) / max(1, len(good)), 4)
 
 
-def _edits(one: str, other: str) -> int:
+def edits(one: str, other: str) -> int:
     """Levenshtein's distance."""
     row = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
