@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
+from uuid import uuid4
 
 from ...errors import UserError
 from .file import AskStep, HtmlOutput, KeepStep, TaskFile, load_values, read_task
@@ -275,11 +277,16 @@ def hashes_of(plan: Plan, agent: Agent) -> dict[str, str]:
 
 
 def _asking(agent: Agent) -> Callable[[str, Sequence[Path]], str]:
-    """Questions to the controller, each in a conversation of its own that is not kept."""
+    """Questions to the controller, each in a conversation of its own that is forgotten once it is answered."""
+    lock = threading.Lock()  # a controller on this machine answers one at a time
 
     def ask(words: str, paths: Sequence[Path]) -> str:
-        reply = agent.chat(user="task").send(words, images=[str(path) for path in paths])
-        return reply.text
+        owner = f"task {uuid4().hex[:12]}"
+        with lock:
+            chat = agent.chat(user=owner)
+            text = chat.send(words, images=[str(path) for path in paths]).text
+            agent.memory.forget(owner, everything=True)
+        return text
 
     return ask
 

@@ -124,6 +124,7 @@ def test_things_are_counted_by_what_they_are():
     seen = table.find("everything", count_by="color")
     assert seen.references["groups"] == "red: 2, blue: 1, green: 1, yellow: 1"
     assert seen.references["most"] == "red"
+    assert seen.references["mean"] == "1.25"
     versus = table.find("cube", alternatives=["ball"], count_by="phrase")
     assert "By phrase: cube 2, ball 1; most: cube" in versus.text
     assert versus.references["difference"] == "1"

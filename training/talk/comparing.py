@@ -72,6 +72,8 @@ def grouped(image: str | list[str], target: Target, by: str, asked: str) -> Plan
         return nothing(target, seen)
     if asked in ("different", "difference"):
         return f"{{{asked}}}: {{regions}}." if seen.count else nothing(target, seen)
+    if asked == "mean":
+        return "{mean}: {groups}." if seen.references.get("groups") else nothing(target, seen)
     if asked == "pictures":
         return "{different}: {groups}." if seen.count else nothing(target, seen)
     if asked == "each" or "equal" in seen.brief.rpartition("; ")[2]:

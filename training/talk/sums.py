@@ -143,8 +143,7 @@ def sums_over_pictures(state: State) -> Request:
 
 
 def _mean(images: list[str], target: Target) -> Plan:
-    expression = f"mean({', '.join(plans.n('count', at + 1) for at in range(len(images)))})"
-    return comparing.counts_summed(images, [target] * len(images), expression, "{result}.")
+    return comparing.grouped(images, target, "picture", "mean")
 
 
 def _average(images: list[str], target: Target, state: State) -> Request:

@@ -89,6 +89,8 @@ def test_questions(scenes, tmp_path):
     result = task.run(out=folder / "out", agent=agent)
     assert [row["answer"] for row in result.tables["answers.csv"]] == ["Hello.", "Goodbye."]
     assert [row["question"] for row in result.tables["answers.csv"]] == [asked for _, asked in rows]
+    assert agent.store.ledger.read("SELECT * FROM chats") == [], "what was asked for a task is not kept"
+    assert agent.store.ledger.read("SELECT * FROM memories") == []
     again = task.run(out=folder / "out", agent=agent)  # the script is used up: nothing is asked again
     assert (again.calls, again.known) == (0, 2)
     agent.close()
