@@ -60,8 +60,9 @@ def _narrow(schema: Mapping[str, Any], handles: Sequence[str], named: Mapping[st
         prefix = {"picture": "img_", "region": "reg_"}.get(schema["x-handle"], "")
         fitting = [handle for handle in handles if handle.startswith(prefix)]
         return {"enum": fitting} if fitting else None
-    if "anyOf" in schema:
-        several = [_narrow(one, handles, named) for one in schema["anyOf"]]
+    union = schema.get("anyOf") or schema.get("oneOf")  # the second: a union that tells its members by a field
+    if union:
+        several = [_narrow(one, handles, named) for one in union]
         fitting = [one for one in several if one is not None]
         return {"anyOf": fitting} if len(fitting) > 1 else (fitting[0] if fitting else None)
     if "enum" in schema or "const" in schema:

@@ -77,6 +77,8 @@ FIND = ("find_objects", {"image": "img_1", "phrase": "red cube"})
         turn(("classify_image", {"image": "reg_1", "labels": ["red", "blue"]})),
         turn(("crop_image", {"image": "reg_1", "background": "transparent", "margin": 0.25})),
         turn(("calculate", {"expression": "(2 + 3) * 4"})),
+        turn(("edit_image", {"image": "img_1", "edits": [{"do": "blur", "regions": ["reg_1"]}, {"do": "flip"}]})),
+        turn(("edit_image", {"image": "img_2", "edits": [{"do": "crop", "box": [1, 2, 30, 40]}]})),
     ],
 )
 def test_a_good_turn_is_admitted(admits, text):

@@ -17,7 +17,7 @@ from saccade.settings import Profile
 from saccade.testing import SceneBook, ScriptedController, TrueExperts, call
 from saccade.tools.adapters import from_langchain
 from saccade.tools.pool import ExpertPool
-from saccade.tools.registry import all_tools
+from saccade.tools.registry import all_tools, builtin_tools
 
 
 @tool
@@ -104,7 +104,13 @@ def test_a_tools_description_may_lie_beside_its_file(tmp_path):
 
 def test_the_bundled_controller_declares_what_it_needs_and_the_profile_goes_before_it():
     declared = load_controller("zoo:controller-tiny").traits
-    assert declared == Traits(system_prompt=False, handles=True, max_text=400, verbatim=True, condenses=False)
+    taught = frozenset(builtin_tools()) - {"edit_image"}
+    tiny = Traits(system_prompt=False, handles=True, max_text=400, verbatim=True, condenses=False, taught=taught)
+    assert declared == tiny
+    agent = Agent(controller="zoo:controller-tiny", tools=[opening_hours])
+    offered = {one["function"]["name"] for one in agent.runtime.controller._schemas()}
+    assert offered == taught | {"opening_hours"}, "of ours what it was taught, and all that a user adds"
+    agent.close()
     plain = FakeListChatModel(responses=[""])
     assert traits_of(plain, {}) == Traits()
     assert traits_of(plain, {"system_prompt": False}) == Traits(system_prompt=False)
