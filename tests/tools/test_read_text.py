@@ -63,7 +63,7 @@ def told_of(handles, pages=RECEIPTS, find="total"):
 
 def test_a_value_is_looked_for_in_several_pictures_at_once_and_added_up():
     told = told_of(["img_1", "img_2", "img_3"])
-    assert told.references["values"] == 'img_1: "12.40 EUR"; img_2: "1.019,90 EUR"'
+    assert told.references["values"] == 'img_1: "12.40 EUR"; img_2: "1.019,90 EUR"; together 1032.30 EUR'
     assert told.references["sum"] == "1032.30 EUR"
     assert told.references["difference"] == "1007.50 EUR"
     assert (told.references["most"], told.references["fewest"]) == ("img_2", "img_1")

@@ -98,9 +98,11 @@ class ReadText(Tool[ReadTextArguments]):
         if said and not several and said[0]["value"] is not None:
             refs["value"] = quoted(values[0][1], LONGEST)
         if several and said:
-            refs["values"] = "; ".join(f"{image}: {quoted(value, LONGEST)}" for image, value in values)
+            sums = _sums(values)
+            together = f"; together {sums['sum']}" if sums else ""
+            refs["values"] = "; ".join(f"{image}: {quoted(value, LONGEST)}" for image, value in values) + together
             refs["pictures"] = ", ".join(image for image, _ in values)
-            refs |= _sums(values)
+            refs |= sums
         return refs
 
     def values(self, recorded: Recorded) -> dict[str, Any]:
