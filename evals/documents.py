@@ -90,7 +90,7 @@ class _Tally:
             made.append({"group": "documents", "name": name, "cases": len(counts), "value": round(wrong / length, 4),
                          "interval": None, "baseline": None, "bar": BARS.get(name), "good": "low"})  # fmt: skip
         for name, right in self.right.items():
-            made.append({"group": "documents", "name": name, "cases": len(right), "baseline": None,
+            made.append({"group": "documents", "name": name, "cases": len(right), "baseline": None, "good": "high",
                          "value": round(sum(right) / len(right), 4), "interval": independent(sum(right), len(right)),
                          "bar": BARS.get(name)})  # fmt: skip
         return made
@@ -144,10 +144,11 @@ def run(*, cases: int, profile: str, controller: str | None = None, done: Done |
         finally:
             agent.close()
     return {
+        "cases": cases,
         "rows": tally.rows(),
         "seconds a page": {"median": round(statistics.median(tally.seconds), 2), "most": round(max(tally.seconds), 2)},
         "models": models,
-        "minutes": round((time.perf_counter() - begun) / 60, 1),
+        "seconds": round(time.perf_counter() - begun, 1),
     }
 
 

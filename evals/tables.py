@@ -110,8 +110,9 @@ def show_rows(report: dict[str, Any], console: Console) -> None:
         if one["group"] != group:
             group = one["group"]
             made.add_row(f"[bold]{escape(group)}[/]")
-        met = "" if one["bar"] is None else f"{percent(one['bar'])} {'met' if one['value'] >= one['bar'] else 'missed'}"
         low = " (low is good)" if one["good"] == "low" else ""
+        good = one["bar"] is None or (one["value"] <= one["bar"] if low else one["value"] >= one["bar"])
+        met = "" if one["bar"] is None else f"{percent(one['bar'])} {'met' if good else 'missed'}"
         made.add_row(
             f"  {escape(one['name'])}{low}",
             str(one["cases"]),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from rich.console import Console
 
 from saccade.evals import documents
+from saccade.evals.tables import show_report
 from saccade.settings import Settings
 from saccade.tools.pool import ExpertPool
 
@@ -24,6 +26,17 @@ def test_every_bar_names_a_row_that_a_tally_makes():
     assert rows.keys() == documents.BARS.keys()
     assert rows["read: wrong characters of letters and screens"]["value"] == pytest.approx(1 / 3, abs=1e-4)
     assert rows["tool: cells of tables"]["value"] == 1
+
+
+def test_its_report_can_be_shown(capsys):
+    tally = documents._Tally()
+    tally.read("read: wrong characters of letters and screens", "abcdef" * 99, "abcdef" * 99)
+    tally.add("tool: values by label", False)
+    report = {"suite": "documents", "cases": 1, "rows": tally.rows(), "seconds": 1.0, "models": {}}
+    show_report(report, Console(width=120))
+    told = capsys.readouterr().out
+    assert "1.0 met" in told
+    assert "97.0 missed" in told
 
 
 def test_worn_pages_are_read_by_tools(tmp_path):
