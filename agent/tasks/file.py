@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
 
 from ...errors import suggest
-from .source import Source
+from .source import Source, TaskError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="A name: small letters, digits and _.")]
 Expression = Annotated[
@@ -101,11 +103,21 @@ class CsvOutput(_Rows):
 
     csv: str
 
+    @property
+    def file(self) -> str:
+        """Where it goes, in the folder of outputs."""
+        return self.csv
+
 
 class JsonlOutput(_Rows):
     """The same, a JSON object a line."""
 
     jsonl: str
+
+    @property
+    def file(self) -> str:
+        """Where it goes, in the folder of outputs."""
+        return self.jsonl
 
 
 class PicturesOutput(_Model):
@@ -114,6 +126,11 @@ class PicturesOutput(_Model):
     folder: str
     pictures: Expression
 
+    @property
+    def file(self) -> str:
+        """Where it goes, in the folder of outputs."""
+        return self.folder
+
 
 class HtmlOutput(_Rows):
     """A page to look at: thumbnails, evidence, a table that can be filtered."""
@@ -121,6 +138,11 @@ class HtmlOutput(_Rows):
     html: str
     pictures: Expression | None = None
     evidence: Expression | None = None
+
+    @property
+    def file(self) -> str:
+        """Where it goes, in the folder of outputs."""
+        return self.html
 
 
 def _kind_of_output(value: Any) -> str:
@@ -213,11 +235,6 @@ def load_values(path: Path) -> list[dict[str, str]]:
     Raises:
         TaskError: it cannot be read, or is neither.
     """
-    import csv
-    import json
-
-    from .source import TaskError
-
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

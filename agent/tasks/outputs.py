@@ -20,6 +20,7 @@ from .functions import MissingError
 from .plan import Axes, Plan, PlannedOutput
 from .record import write_whole
 from .running import Outcome, scope_of
+from .source import TaskError
 from .walking import value_of
 
 
@@ -44,6 +45,8 @@ class Gathering:
         self._axes: dict[str, Axes] = {one.step.id: one.axes for one in plan.steps}
         self._folders: set[Path] = set()
         self.rows: list[list[Row]] = [[] for _ in plan.outputs]
+        for planned in plan.outputs:  # refused before anything runs
+            inside(out, planned.output.file)
 
     def add(self, outcome: Outcome) -> None:
         """Take in one picture's outcome; those that failed or were skipped give no rows."""
@@ -66,8 +69,7 @@ class Gathering:
         found: dict[str, list[dict[str, Any]]] = {}
         for planned, rows in zip(self._plan.outputs, self.rows, strict=True):
             if isinstance(planned.output, CsvOutput | JsonlOutput):
-                name = planned.output.csv if isinstance(planned.output, CsvOutput) else planned.output.jsonl
-                found[name] = [dict(row.values) for row in rows]
+                found[planned.output.file] = [dict(row.values) for row in rows]
         return found
 
     def write(self) -> list[Path]:
@@ -136,8 +138,6 @@ def inside(out: Path, name: str) -> Path:
     Raises:
         TaskError: it leads elsewhere.
     """
-    from .source import TaskError
-
     path = (out / name).resolve()
     if not path.is_relative_to(out.resolve()) or path == out.resolve():
         raise TaskError(

@@ -161,7 +161,7 @@ class Planner:
         when = self._when(loc, step, axes)
         args = {name: self._argument((*loc, "args", name), value, axes) for name, value in step.args.items()}
         self._fits(loc, tool, step, axes)
-        self._give(step.id, kind_of_model(tool.Output, step.id), axes, when is not None)
+        self._give(step.id, kind_of_model(tool.Output, step.id), axes)
         return PlannedStep(step, axes, args, when, each)
 
     def _ask(self, loc: Loc, step: AskStep, axes: Axes, each: tuple[str, Node] | None) -> PlannedStep:
@@ -172,13 +172,13 @@ class Planner:
         if not (isinstance(bare, Plain) and bare.name == "picture"):
             raise self._source.error((*loc, "images"), f"a picture or a list of them should stand here, not a {kind}.")
         words = self._argument((*loc, "ask"), step.ask, axes)
-        self._give(step.id, kind_of_model(TextOutput, step.id), axes, when is not None)
+        self._give(step.id, kind_of_model(TextOutput, step.id), axes)
         return PlannedStep(step, axes, {"ask": words}, when, each, images=images)
 
     def _when(self, loc: Loc, step: ToolStep | AskStep, axes: Axes) -> Node | None:
         return None if step.when is None else self._expression((*loc, "when"), step.when, axes, TRUTH)[0]
 
-    def _give(self, name: str, kind: Kind, axes: Axes, maybe: bool) -> None:
+    def _give(self, name: str, kind: Kind, axes: Axes) -> None:
         self._kinds[name], self._axes[name] = kind, axes
 
     # Arguments

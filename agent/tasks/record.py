@@ -27,7 +27,6 @@ from ...memory.home import flush_folder
 from ...memory.records import MaskDraft, PictureDraft, RegionDraft, ToolResult
 
 FOLDER = ".saccade"  # in the folder of a task's outputs
-VERSION = 1
 
 
 def key_of(parts: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ class Page:
 
     def __init__(self, planned: PlannedOutput, out: Path, title: str) -> None:
         self.planned, self._title = planned, title
-        self._path = inside(out, str(getattr(planned.output, "html", "report.html")))
+        self._path = inside(out, planned.output.file)
         self._cards: list[_Card] = []
 
     def add(self, outcome: Outcome, gathering: Gathering, rows: Sequence[Mapping[str, Any]]) -> None:

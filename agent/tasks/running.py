@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from PIL import Image
 
 from ...errors import ExpertFailed, ToolRetry, UserError
 from ...memory.pictures.decode import Decoded
@@ -23,8 +24,9 @@ from .plan import Axes, Plan, PlannedStep, Template
 from .record import Record, key_of
 from .walking import value_of
 
+Status = Literal["done", "skipped", "failed"]
 Index = tuple[int, ...]  # which time of each axis
-Ask = Callable[[str, Sequence[Path]], str]  # a question to the controller about pictures, and its answer
+Ask = Callable[[str, Sequence[Image.Image]], str]  # a question to the controller about pictures, and its answer
 LONGEST_LIST = 20  # that any argument of a tool may have (`testing.check_tool`)
 TASKS = "chat_000000000000"  # the conversation that a picture's workspace belongs to; it is never written to a home
 
@@ -57,7 +59,7 @@ class Outcome:
     number: int
     path: Path
     row: Mapping[str, str] | None = None
-    status: str = "done"
+    status: Status = "done"
     reason: str = ""
     frames: dict[str, list[Frame]] = field(default_factory=dict)
     image: PictureValue | None = None
@@ -67,7 +69,8 @@ class Outcome:
     workspace: LedgerWorkspace | None = None
 
     def close(self) -> None:
-        """Let go of the pixels."""
+        """Let go of the pixels and of what came of the steps: a run of any length holds one window."""
+        self.frames.clear()
         if self.workspace is not None:
             self.workspace.store.close()
             self.workspace = None
@@ -170,7 +173,7 @@ class PictureRun:
         arguments = {key: _shortened(value) for key, value in arguments.items()}
         name, most = _bounded(tool, arguments)
         if name is None:
-            return self._call(outcome, step, tool, (*index,), arguments, new)
+            return self._call(outcome, step, tool, index, arguments, new)
         values = arguments[name]
         parts = [
             self._call(outcome, step, tool, (*index, at), arguments | {name: values[at : at + most]}, new)
@@ -200,9 +203,7 @@ class PictureRun:
             result = self._run(tool, checked, workspace, step.id)
             new[key] = result
         call = f"{step.id}{''.join(f'.{at}' for at in index)}"
-        recorded, observation = workspace.record(
-            call, tool.name, kept, copy.copy(result), lambda one: tool.observe(checked, one)
-        )
+        recorded, observation = workspace.record(call, tool.name, kept, result, lambda one: tool.observe(checked, one))
         return tool.output(recorded, observation, workspace)
 
     def _run(self, tool: Tool[Any], checked: Any, workspace: LedgerWorkspace, step: str) -> ToolResult:
@@ -229,8 +230,7 @@ class PictureRun:
             text = str(stored.facts["text"])
         else:
             outcome.calls += 1
-            paths = [outcome.path if one.handle == "img_1" else outcome.workspace.picture(one.handle) for one in images]
-            text = self._ask(words, paths)  # pyright: ignore[reportArgumentType]
+            text = self._ask(words, [outcome.workspace.open(one.id, alpha=True) for one in images])
             new[key] = ToolResult(facts={"text": text})
         return TextOutput(count=0, regions=[], images=[], observation=text, text=text)
 

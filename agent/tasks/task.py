@@ -10,24 +10,25 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from ...errors import UserError
+from ...errors import UserError, suggest
 from .file import AskStep, HtmlOutput, KeepStep, TaskFile, load_values, read_task
 from .lockstep import Lockstep
 from .outputs import Gathering
 from .plan import Plan, Planner
 from .record import Record
 from .report import Page
-from .running import Outcome, PictureRun
+from .running import Ask, Outcome, PictureRun, Status
 from .source import Source, TaskError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ...memory.pictures.decode import Decoded
     from ..agent import Agent
 
-Status = Literal["done", "skipped", "failed"]
 VERSIONS = ("torch", "transformers", "pillow")  # libraries that results rest on
 OUT = "results"
 WINDOW = 16  # pictures that go side by side
@@ -93,8 +94,6 @@ class Task:
         values = self.file.inputs.values
         for name, value in (given or {}).items():
             if name not in values:
-                from ...errors import suggest
-
                 raise TaskError(f"{source.name} has no input {name!r} to set.{suggest(name, values)}")
             values[name] = _like(values[name], value, name)
         self.inputs = values
@@ -248,6 +247,8 @@ def _through(
             experts.side_by_side([one for one in some if one.status != "failed"], partial(run.run, decode=decode))
         finally:  # what was done before a failure, or before Ctrl-C, is done
             record.put({key: result for one in some for key, result in one.new.items()})
+            for one in some:
+                one.new.clear()
         yield from some
 
 
@@ -276,16 +277,18 @@ def hashes_of(plan: Plan, agent: Agent) -> dict[str, str]:
     return found
 
 
-def _asking(agent: Agent) -> Callable[[str, Sequence[Path]], str]:
+def _asking(agent: Agent) -> Ask:
     """Questions to the controller, each in a conversation of its own that is forgotten once it is answered."""
     lock = threading.Lock()  # a controller on this machine answers one at a time
 
-    def ask(words: str, paths: Sequence[Path]) -> str:
+    def ask(words: str, images: Sequence[Image.Image]) -> str:
         owner = f"task {uuid4().hex[:12]}"
         with lock:
             chat = agent.chat(user=owner)
-            text = chat.send(words, images=[str(path) for path in paths]).text
-            agent.memory.forget(owner, everything=True)
+            try:
+                text = chat.send(words, images=list(images)).text
+            finally:
+                agent.memory.forget(owner, everything=True)
         return text
 
     return ask
@@ -294,8 +297,7 @@ def _asking(agent: Agent) -> Callable[[str, Sequence[Path]], str]:
 def _progress(outcome: Outcome, through: int, of: int, begun: float) -> Progress:
     seconds = time.perf_counter() - begun
     left = seconds / through * (of - through)
-    status: Any = outcome.status
-    return Progress(through, of, outcome.path, status, outcome.reason, round(seconds, 2), round(left, 1))
+    return Progress(through, of, outcome.path, outcome.status, outcome.reason, round(seconds, 2), round(left, 1))
 
 
 def _like(before: Any, given: Any, name: str) -> Any:

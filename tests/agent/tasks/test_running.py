@@ -17,10 +17,14 @@ import pytest
 from PIL import Image
 from task_scenes import Scenes, files_of
 
+from saccade import Agent
+from saccade.agent.controllers.scripted import ScriptedController
 from saccade.agent.tasks.record import Record
+from saccade.agent.tasks.running import Outcome
 from saccade.agent.tasks.source import TaskError
 from saccade.agent.tasks.task import Task
 from saccade.errors import ExpertFailed, UserError
+from saccade.settings import Settings
 
 CUT = """version: 1
 inputs: {images: [photos/], what: cube}
@@ -316,3 +320,39 @@ def test_ctrl_c_keeps_what_was_done(scenes):
         run(scenes, given={"what": "thing"})
     scenes.experts.heard = None
     assert run(scenes, given={"what": "thing"}).known == 4
+
+
+def test_a_question_may_be_about_what_was_made(scenes):
+    text = """version: 1
+inputs: {images: [photos/]}
+steps:
+  - {id: found, tool: find_objects, args: {image: "${image}", order: largest, at_most: 1}}
+  - {id: cut, tool: crop_image, args: {image: "${found.regions[0]}"}}
+  - {id: reply, ask: "What is this?", images: cut.image}
+outputs: [{csv: a.csv, columns: {said: reply.text}}]
+"""
+    model = ScriptedController(["A thing."] * 4)
+    agent = Agent(controller=model, experts=scenes.experts, settings=Settings(home=scenes.folder / "asked"))
+    path = scenes.folder / "task.yaml"
+    path.write_text(text, "utf-8")
+    result = Task.load(path).run(out=scenes.folder / "out", agent=agent)
+    assert (result.done, result.failed) == (4, [])
+    assert result.tables["a.csv"] == [{"said": "A thing."}] * 4
+    shown = [message.text for messages in model.seen for message in messages]
+    assert shown
+    assert not any("(256 x 256 px)" in text for text in shown), "it was shown the whole picture"
+    agent.close()
+
+
+def test_a_run_holds_no_more_than_its_window(scenes):
+    held = []
+    original = Outcome.close
+
+    def close(self):
+        original(self)
+        held.append((len(self.new), len(self.frames), self.workspace))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Outcome, "close", close)
+        run(scenes, given={"what": "thing"}, window=2)
+    assert held == [(0, 0, None)] * 4

@@ -138,6 +138,8 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_an_output_stays_in_its_folder(scenes, tmp_path):
     task = Task.from_text(GOOD.replace("things.csv", "../things.csv").replace("photos/", str(scenes.folder / "photos")))
+    before = scenes.experts.asked
     with pytest.raises(TaskError, match="does not lie in the folder of outputs"):
         task.run(out=tmp_path / "out", agent=scenes.agent)
+    assert scenes.experts.asked == before, "it was refused only after it had run"
     assert not (tmp_path / "things.csv").exists()
