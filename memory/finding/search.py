@@ -22,7 +22,7 @@ from ..query import Embedder, Hit, Query
 from .calibration import CAPTION, NOTHING_SAID, Asked, Calibration, against_nothing
 from .exact_search import VectorCache
 from .filters import IN_CHAT, conditions, is_filtered
-from .texts import find_texts, saying, why_found
+from .texts import find_texts, saying, whole_sentence, why_found
 from .wanted import Wanted, wanted
 from .when import Spoken, spoken_time
 
@@ -78,7 +78,7 @@ class Search:
         if query.k < 1:
             return []
         spoken = spoken_time(query.words) if query.words and query.since is None and query.until is None else None
-        if spoken is not None:
+        if spoken is not None and not whole_sentence(self._ledger, owner, query, wanted(query.words or "")):
             return self._in_time(owner, query, spoken)
         return self._recalled(owner, query)
 

@@ -29,7 +29,7 @@ def find_texts(ledger: Ledger, owner: str, query: Query, asked: Wanted) -> dict[
     """
     if not ledger.exists:
         return {}
-    whole = _matching(ledger, owner, query, _all(asked.every)) if len(asked.every) <= MOST_WORDS else []
+    whole = whole_sentence(ledger, owner, query, asked)
     if whole:
         return dict.fromkeys(whole, 1.0)
     must = {word: _forgiving(ledger, word) for word in (asked.written or asked.words)[:MOST_WORDS]}
@@ -43,6 +43,13 @@ def find_texts(ledger: Ledger, owner: str, query: Query, asked: Wanted) -> dict[
                 has[memory] += 1
     shares = {memory: count / len(must) for memory, count in has.items() if count >= LEAST_SHARE * len(must)}
     return dict(sorted(shares.items(), key=lambda one: -one[1]))
+
+
+def whole_sentence(ledger: Ledger, owner: str, query: Query, asked: Wanted) -> list[int]:
+    """The memories of which some text has every word of the sentence."""
+    if not ledger.exists or not asked.every or len(asked.every) > MOST_WORDS:
+        return []
+    return _matching(ledger, owner, query, _all(asked.every))
 
 
 def saying(ledger: Ledger, owner: str, parts: Sequence[str]) -> set[str]:

@@ -372,3 +372,6 @@ def test_a_time_in_a_sentence_is_kept_to_and_other_times_are_guesses(memory: Mem
     assert 0 < before[one] < 0.5
     assert one in {hit.id for hit in memory.recall("ann", Query(words="what did I show you today"))}
     assert memory.recall("ann", Query(words="what did I show you in 1999")) == []
+    memory.note("ann", one, caption="the ferry arrives on Monday")
+    (hit, *_) = memory.recall("ann", Query(words="arrives on Monday"))
+    assert hit.score >= 0.5, "what a text says word for word names no time"

@@ -138,7 +138,7 @@ def choice_references(facts: dict[str, Any], regions: Sequence[Region]) -> dict[
         refs["most"], refs["fewest"] = counts[0][0], counts[-1][0]
         refs["difference"] = str(counts[0][1] - counts[-1][1])
         refs["different"] = str(sum(count > 0 for _, count in counts))
-        refs["mean"] = f"{len(rows) / len(counts):.4g}"  # of each group, those of which there is none included
+        refs["mean"] = f"{len(rows) / len(counts):.4g}"  # a group; pictures and phrases without any count
     return refs
 
 
