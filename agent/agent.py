@@ -52,7 +52,7 @@ class Agent:
     Args:
         profile: the models to use, by name ("bundled", "gpu") or as the path of a TOML file; None
             takes what the settings say, which is "bundled" unless told otherwise.
-        controller: a model spec (`zoo:controller-tiny`, `hf:...`, `file:...`, `openai:...`,
+        controller: a model spec (`zoo:controller`, `zoo:controller-tiny`, `hf:...`, `file:...`, `openai:...`,
             `script:FILE.json`) or any LangChain chat model, instead of the profile's controller.
         home: the folder where everything is kept; None takes what the settings say.
         device: "auto", "cpu", "cuda" or "cuda:1".
