@@ -46,6 +46,8 @@ def examine(profile: str) -> dict[str, Any]:
         try:
             models.append(examine_model(role, spec_of(role, chosen)))
         except UserError:
+            if expert_class(role).optional:
+                continue
             problem = f"The profile {chosen.name!r} names no model for the role {role!r}: add one under [models]."
             models.append({"role": role, "spec": "-", "there": False, "megabytes": None, "problem": problem})
     home = Settings.from_environment().home

@@ -17,7 +17,7 @@ Status = Literal["answered", "declined", "asked_back", "failed"]
 ENDED = "ended"  # in a message's additional_kwargs: the loop ended the turn, not the controller, and why
 # Failures that the controller mends by itself; the others are told to the person as warnings.
 OWN_AFFAIRS = {None, "tool_retry", "unknown_tool", "bad_arguments", "unknown_handle", "repeated_call", "not_asked_for"}
-REFUSALS = {"unfamiliar_picture", "no_memory", "bad_profile", "missing_weights", "missing_program"}
+REFUSALS = {"unfamiliar_picture", "no_memory", "bad_profile", "missing_weights", "missing_program", "unknown_words"}
 _ASKS = re.compile(r"\?\W*$|^\W*please (?:send|name|give|say|tell|show)\b", re.IGNORECASE)
 _CANNOT = re.compile(r"\b(?:can ?not|can['’]t|(?:un|not )able to|(?:do not|don['’]t) know how)\b", re.IGNORECASE)
 

@@ -63,6 +63,12 @@ def _talk(workers: int, done: Done | None, *, module: str = "run", **plan: Any) 
     return getattr(talk, module)(workers=workers, done=done, **plan)
 
 
+def _generate(workers: int, done: Done | None, *, show_failures: bool = False, **plan: Any) -> dict[str, Any]:
+    from .painting import run
+
+    return run(done=done, **plan)
+
+
 def _fuzz(workers: int, done: Done | None, **plan: Any) -> dict[str, Any]:
     from .conversations.fuzz import run
 
@@ -75,6 +81,7 @@ CASES = {
     "memory": 1000,
     "experts": 2000,
     "documents": 200,
+    "generate": 100,
     "mixed": 240,
     "talk": 1000,
     "talk-dev": 1000,
@@ -89,6 +96,7 @@ SUITES: dict[str, Suite] = {
     "tools": _tools,  # the right calls for describing, reading, comparing, measuring and memory, per kind of request
     "memory": _memory,  # recall by words, regions, near duplicates, what was never seen, zero-shot naming
     "documents": _documents,  # characters, cells, values by label and totals of receipts, forms, tables, screens
+    "generate": _generate,  # pictures made and changed: things, colours, counts, places, edits, and their controls
     "agent": _agent,  # the whole agent, as users get it
     "controller": partial(_agent, true_experts=True),  # the same cases with experts that never err
     "gold": partial(_agent, gold_controller=True),  # the same cases with a controller that never errs

@@ -7,8 +7,11 @@ instead of knowing any model.
 from __future__ import annotations
 
 import math
+import statistics
+from functools import cache
 from typing import Any
 
+from .language.phrases import COLOR_WORDS, MATERIAL_WORDS, SHAPE_WORDS, SIZE_WORDS, plural_of
 from .scene import COLORS, SHAPES, SIZES
 
 ABOUT: dict[str, dict[str, Any]] = {
@@ -26,6 +29,34 @@ ABOUT: dict[str, dict[str, Any]] = {
 }
 
 
+BACKGROUNDS = {  # of a scene, as they are named to the painter, and how else people name them
+    "plain background": ["background", "plain", "wall"], "desk": ["table", "desktop"], "street": ["road"],
+    "shelf": ["shelves"],
+}  # fmt: skip
+
+
 def about(role: str) -> dict[str, Any]:
     """What the model in a role declares; {} where it declares nothing."""
-    return ABOUT.get(role, {})
+    return _painter() if role == "painter" else ABOUT.get(role, {})
+
+
+@cache
+def _painter() -> dict[str, Any]:
+    from .drawing.shapes import VARIANTS, pose
+
+    def proportion(kind: str) -> float:
+        """The width of a kind of thing beside its height, as it is drawn: the middle one of its variants."""
+        held = [pose(kind, variant, 0.0) for variant in range(VARIANTS)]
+        return round(statistics.median(one.width / one.height for one in held), 3)
+
+    tables = (COLOR_WORDS, MATERIAL_WORDS, SIZE_WORDS)
+    return {
+        "grounded": True,  # it takes boxes
+        "kinds": {kind: list(words[1:]) for kind, words in SHAPE_WORDS.items()},  # with their synonyms
+        "plurals": {word: plural_of(word) for words in SHAPE_WORDS.values() for word in words},
+        "words": [word for table in tables for said in table.values() for word in said],
+        "colors": [*COLORS],
+        "sketch": {word: list(COLORS[color]) for color, words in COLOR_WORDS.items() for word in words},
+        "backgrounds": BACKGROUNDS,
+        "shapes": {kind: proportion(kind) for kind in SHAPES},  # width beside height
+    }

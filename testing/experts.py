@@ -29,6 +29,7 @@ from ..tools.requests import (
     Likeness,
     Masks,
     Match,
+    Paint,
     Read,
     Said,
     Segment,
@@ -37,6 +38,7 @@ from ..tools.requests import (
 from ..tools.shared.finding import MARGIN
 from ..tools.shared.geometry import box_iou
 from . import true_words as truth_words
+from .true_painter import TruePainter
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 Truth = tuple[Scene, np.ndarray, np.ndarray | None]  # things; boxes (n, 4) xyxy px; masks (n, height, width) bool
 Lookup = Callable[[str], Truth]
 
-ROLES = frozenset({"detector", "clip", "sam", "captioner", "llava", "reader"})  # that they answer for
+ROLES = frozenset({"detector", "clip", "sam", "captioner", "llava", "reader", "painter"})  # that they answer for
 SEEN_FROM = 0.4  # how much of a box a view must show for the detector to see the thing
 YES, NO = 0.99, 0.01
 
@@ -73,6 +75,7 @@ class TrueExperts:
     def __init__(self, lookup: Lookup, noise: Noise | None = None) -> None:
         self.lookup = lookup
         self.noise = noise
+        self.painter = TruePainter()
 
     def ask(self, role: str, requests: Sequence[Any]) -> list[Any]:
         """The true answers, one a request, in order.
@@ -106,6 +109,8 @@ class TrueExperts:
                 return self._say(views, question)
             case "reader", Read(view=view):
                 return [Word(word, box, YES) for box, word in truth_words.signs(*self._signs(view))]
+            case "painter", Paint():
+                return self.painter.paint(request)
             case "sam", Segment():
                 return self._segment(request)
         raise ExpertFailed(f"The {role} has no true answer to a {type(request).__name__}.", kind="no_truth")
@@ -134,7 +139,7 @@ class TrueExperts:
 
     def _truth(self, view: View) -> Truth:
         try:
-            return self.lookup(view.picture)
+            return self.painter.truths.get(view.picture) or self.lookup(view.picture)
         except KeyError as error:
             raise ExpertFailed(f"No scene is known for {view.picture}.", kind="no_truth") from error
 

@@ -88,6 +88,7 @@ class Expert(ABC, Generic[Request, Answer]):
     role: ClassVar[str]  # what a profile calls it: "detector", "clip", "sam", ...
     schemes: ClassVar[tuple[str, ...]] = ("zoo", "hf", "file")  # of the specs that it loads
     default: ClassVar[str | None] = None  # the spec, where a profile names no model for the role
+    optional: ClassVar[bool] = False  # a profile without it is whole; what needs it says so
 
     @classmethod
     @abstractmethod

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 
 from ..memory.records import Box
 from .contracts import View
@@ -122,6 +123,34 @@ class Said:
     text: str
     confidence: float | None = None
     rationale: str = ""
+
+
+@dataclass(frozen=True)
+class Paint:
+    """To the role "painter": a new picture, or a part of one painted anew. Answer: a PIL image, RGB.
+
+    Attributes:
+        prompt: what it shall show, in words.
+        negative: what it shall not.
+        things: what stands where, for models that take boxes: words, and xyxy in shares of the sides; None: the prompt
+            alone says it, [] says that nothing stands there.
+        background: words for what is behind them; "": whatever fits.
+        size: (width, height) in pixels; None: the model's own, or that of `image`.
+        seed: the same seed gives the same picture on the same machine.
+        steps, guidance: None: as the model declares.
+        image, mask: paint only where the mask (height, width) bool is true; None: a picture from nothing.
+    """
+
+    prompt: str
+    negative: str = ""
+    things: tuple[tuple[str, tuple[float, float, float, float]], ...] | None = None
+    background: str = ""
+    size: tuple[int, int] | None = None
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    image: Image.Image | None = None
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,24 +60,34 @@ def declared_by(spec: ModelSpec) -> dict[str, Any]:
 
 
 def verify(folder: Path) -> str:
-    """Compare `model.safetensors` with the SHA-256 on the folder's card, and give the hash back.
+    """Compare the weights with the SHA-256 on the folder's card, and give the hash back.
+
+    A pipeline of several models has a hash for each file under "files", and "sha256" is that of all of them.
 
     Raises:
-        UserError: a file is missing or unreadable ("missing_weights"), or the hash is another ("wrong_hash").
+        UserError: a file is missing or unreadable ("missing_weights"), or a hash is another ("wrong_hash").
     """
-    missing = [name for name in ZOO_FILES if not (folder / name).is_file()]
+    card = read_json(folder / "card.json") if (folder / "card.json").is_file() else {}
+    files: dict[str, str] = card.get("files") or {"model.safetensors": str(card.get("sha256"))}
+    missing = [name for name in ("config.json", *files, "card.json") if not (folder / name).is_file()]
     if missing:
         raise UserError(f"The model folder {str(folder)!r} lacks {', '.join(missing)}.", kind="missing_weights")
-    expected = str(read_json(folder / "card.json").get("sha256"))
-    found = sha256(folder / "model.safetensors")
-    if found != expected:
-        raise UserError(
-            f"{str(folder / 'model.safetensors')!r} has the SHA-256 {found}, but its card.json says {expected}: the "
-            f"file is damaged or was replaced. `saccade models verify` checks every model. Bring the right one back "
-            f"with `git checkout -- zoo/{folder.name}`, or by installing saccade again.",
-            kind="wrong_hash",
-        )
-    return found
+    for name, expected in files.items():
+        found = sha256(folder / name)
+        if found != expected:
+            raise UserError(
+                f"{str(folder / name)!r} has the SHA-256 {found}, but its card.json says {expected}: the file is "
+                f"damaged or was replaced. `saccade models verify` checks every model. Bring the right one back with "
+                f"`git checkout -- zoo/{folder.name}`, or by installing saccade again.",
+                kind="wrong_hash",
+            )
+    return str(card.get("sha256"))
+
+
+def hash_of_files(files: Mapping[str, str]) -> str:
+    """One SHA-256 for several files, from their names and hashes."""
+    told = "\n".join(f"{value}  {name}" for name, value in sorted(files.items()))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def quiet_transformers() -> None:

@@ -307,6 +307,7 @@ class Card:
     parameters: int = 0
     notes: list[str] = field(default_factory=list)
     sha256: str = ""
+    files: dict[str, str] = field(default_factory=dict)  # of a folder with several weight files: name -> SHA-256
     from_nothing: bool = True  # False: these weights are not what one run of the committed recipe gives
     phases: list[dict[str, Any]] = field(default_factory=list)  # {"what", "steps"}: which runs made these weights
     seen: dict[str, str] = field(default_factory=dict)  # held-out set -> who has looked at what of it, and how often

@@ -14,6 +14,7 @@ RECIPES = {
     "controller": ".talk.recipe",
     "controller-tiny": ".controller.recipe",
     "detector": ".detector.recipe",
+    "diffusion": ".diffusion.recipe",
     "llava": ".llava.recipe",
     "sam": ".sam.recipe",
 }

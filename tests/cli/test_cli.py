@@ -184,7 +184,10 @@ def test_doctor_is_not_content_with_a_profile_that_lacks_a_role(home, capsys, tm
     code, out, _ = run(capsys, "doctor", "--profile", profile, "--json")
     report = json.loads(out)
     assert code == 2
-    assert {model["role"] for model in report["models"] if not model["there"]} == set(expert_roles()) - {"clip"}
+    assert {model["role"] for model in report["models"] if not model["there"]} == set(expert_roles()) - {
+        "clip",
+        "painter",
+    }
 
 
 def test_models_that_are_not_ours_are_told_apart_and_nothing_to_fetch_is_said(home, capsys):

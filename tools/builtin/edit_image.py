@@ -1,4 +1,8 @@
-"""The tool that changes pictures: `edit_image`. What it does is exact, and works on any picture; no model is asked."""
+"""The tool that changes pictures: `edit_image`.
+
+Most of what it does is exact and works on any picture. To remove, replace, recolour or add a thing it asks the painter,
+and says what did not come out.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,15 @@ from ..shared import edits
 from ..shared.drawing import labelled
 from ..shared.geometry import size_text
 from ..shared.making import PictureTool
+from ..shared.painting.named import painted
 
 WORDS = {
     "crop": "cropped", "rotate": "turned", "flip": "mirrored", "resize": "resized", "blur": "blurred",
     "pixelate": "pixelated", "fill": "filled", "brightness": "brightness changed", "contrast": "contrast changed",
     "saturation": "saturation changed", "sharpen": "sharpened", "greyscale": "greyscale", "auto": "levels spread",
     "invert": "colours inverted", "paste": "pasted on", "label": "labelled", "collage": "set side by side",
+    "remove": "without what was named", "replace": "with another thing in its place", "recolour": "recoloured",
+    "add": "with one thing more",
 }  # fmt: skip
 
 
@@ -30,16 +37,18 @@ class EditImageArguments(ToolArguments):
 
 
 class EditImage(PictureTool[EditImageArguments]):
-    """A new picture: the given one after one or several exact edits. The given one stays as it is."""
+    """A new picture: the given one after one or several edits. The given one stays as it is."""
 
     name = "edit_image"
     rank = 45
     Arguments = EditImageArguments
+    roles = ("painter", "detector", "sam", "clip")
 
     def run(self, arguments: EditImageArguments, context: ToolContext) -> ToolResult:
         """Do the edits, one after another.
 
         Raises:
+            ExpertFailed: the painter does not know such pictures, or an expert failed.
             ToolRetry: no such handle, a region of another picture or after the picture's shape was changed, an unknown
                 colour, a box outside, or a picture that would be too large.
         """
@@ -47,6 +56,7 @@ class EditImage(PictureTool[EditImageArguments]):
         image = context.workspace.open(picture.id, alpha=True)
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
         moved: str | None = None
+        lacks: list[str] = []
         for edit in arguments.edits:
             regions = getattr(edit, "regions", None)
             if regions and moved:
@@ -56,21 +66,28 @@ class EditImage(PictureTool[EditImageArguments]):
                     kind="bad_arguments",
                 )
             try:
-                ImageColor.getrgb(getattr(edit, "color", "white"))
-                image = _edited(image, edit, arguments.image, context)
+                if not isinstance(edit, edits.PAINTED):
+                    ImageColor.getrgb(getattr(edit, "color", "white"))
+                if isinstance(edit, edits.PAINTED):
+                    image, verdicts = painted(context, image, arguments.image, edit)
+                    lacks += [f"{edit.do}: {one.text()}" for one in verdicts if not one.good]
+                else:
+                    image = _edited(image, edit, arguments.image, context)
             except ValueError as error:
                 raise ToolRetry(f"{edit.do}: {error}.", kind="bad_arguments") from error
             if isinstance(edit, edits.GEOMETRY):
                 moved = edit.do
         draft = PictureDraft(image, "edit", picture.id)
         done = [edit.model_dump(mode="json", exclude_defaults=True) | {"do": edit.do} for edit in arguments.edits]
-        return ToolResult(pictures=[draft], facts={"edits": done})
+        return ToolResult(pictures=[draft], facts={"edits": done, "lacks": "; ".join(lacks)})
 
     def observe(self, arguments: EditImageArguments, recorded: Recorded) -> str:
         """The new picture's handle and size, and what was done."""
         picture = recorded.pictures[0]
         done = ", ".join(WORDS[edit["do"]] for edit in recorded.facts["edits"])
-        return f"Made {picture.handle} ({size_text(picture.size)}), {arguments.image} {done}."
+        lacks = recorded.facts.get("lacks")
+        told = f" It did not all come out: {lacks}." if lacks else ""
+        return f"Made {picture.handle} ({size_text(picture.size)}), {arguments.image} {done}.{told}"
 
 
 def _edited(image: Image.Image, edit: Any, handle: str, context: ToolContext) -> Image.Image:

@@ -1,4 +1,6 @@
-"""Exact edits of pictures: what Pillow does to pixels, one operation at a time. No model is asked.
+"""The language of edits, and the exact ones: what Pillow does to pixels, one operation at a time.
+
+Those that a painter does (`PAINTED`) are in `painting`; no other asks a model.
 
 Geometry is in pixels of the picture as it was given; an angle turns clockwise. What an operation does not name stays as
 it was, to the pixel.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from PIL import Image, ImageColor, ImageEnhance, ImageFilter, ImageOps
@@ -120,9 +122,58 @@ class Collage(_Edit):
     color: Color = "white"
 
 
+class _Named(_Edit):
+    """Things by their regions, or by words for what to look for."""
+
+    regions: Annotated[tuple[RegionHandle, ...], Field(max_length=8)] = ()
+    phrase: Annotated[str, Field(max_length=120)] = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if bool(self.regions) == bool(self.phrase.strip()):
+            raise ValueError("give `regions`, or a `phrase` that names them")
+        return self
+
+
+class Remove(_Named):
+    """Paint what is behind a thing in its place."""
+
+    do: Literal["remove"]
+
+
+class Replace(_Named):
+    """Paint another thing in a thing's place: `by` names it."""
+
+    do: Literal["replace"]
+    by: Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class Recolour(_Named):
+    """Paint a thing anew in another colour."""
+
+    do: Literal["recolour"]
+    color: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class Add(_Edit):
+    """Paint a new thing in a box [x0, y0, x1, y1] in pixels, or where there is room."""
+
+    do: Literal["add"]
+    what: Annotated[str, Field(min_length=1, max_length=80)]
+    box: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Add:
+        if self.box is not None and not (0 <= self.box[0] < self.box[2] and 0 <= self.box[1] < self.box[3]):
+            raise ValueError(f"{list(self.box)} is no box: [x0, y0, x1, y1] with x0 < x1 and y0 < y1")
+        return self
+
+
 Edit = Annotated[
-    Crop | Rotate | Flip | Resize | Hide | Adjust | Tone | Paste | Label | Collage, Field(discriminator="do")
+    Crop | Rotate | Flip | Resize | Hide | Adjust | Tone | Paste | Label | Collage | Remove | Replace | Recolour | Add,
+    Field(discriminator="do"),
 ]
+PAINTED = (Remove, Replace, Recolour, Add)  # these ask a model
 GEOMETRY = (Crop, Rotate, Flip, Resize, Collage)  # after these, boxes of the picture as it was are no longer right
 
 

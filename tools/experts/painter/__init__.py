@@ -1,0 +1,1 @@
+"""Painters: diffusion pipelines that make pictures and change parts of them."""
