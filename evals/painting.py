@@ -105,7 +105,7 @@ class Tally:
             {"group": group, "name": name, "cases": len(right), "value": round(sum(right) / len(right), 4),
              "interval": independent(sum(right), len(right)), "baseline": None, "good": "high",
              "bar": BARS.get(name) if group == f"best of {TRIES[1]}" or group == "edits" else None}
-            for (group, name), right in self.right.items()
+            for (group, name), right in sorted(self.right.items())
         ]  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def test_a_tools_description_may_lie_beside_its_file(tmp_path):
 
 def test_the_bundled_controller_declares_what_it_needs_and_the_profile_goes_before_it():
     declared = load_controller("zoo:controller-tiny").traits
-    taught = frozenset(builtin_tools()) - {"edit_image"}
+    taught = frozenset(builtin_tools()) - {"edit_image", "generate_image"}
     tiny = Traits(system_prompt=False, handles=True, max_text=400, verbatim=True, condenses=False, taught=taught)
     assert declared == tiny
     agent = Agent(controller="zoo:controller-tiny", tools=[opening_hours])

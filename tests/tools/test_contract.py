@@ -19,6 +19,7 @@ def test_the_tools_are_told_in_the_order_of_their_ranks():
         "classify_image",
         "crop_image",
         "edit_image",
+        "generate_image",
         "calculate",
         "describe_image",
         "answer_about_image",

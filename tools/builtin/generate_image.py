@@ -39,8 +39,8 @@ class Placed(ToolArguments):
 class GenerateImageArguments(ToolArguments):
     """What to paint, how many, and how."""
 
-    prompt: Annotated[str, Field(min_length=1, max_length=1000)]
-    negative: Annotated[str, Field(max_length=400)] = ""
+    prompt: Annotated[str, Field(min_length=1, max_length=400)]
+    negative: Annotated[str, Field(max_length=200)] = ""
     things: Annotated[tuple[Placed, ...], Field(max_length=8)] = ()
     width: Side | None = None
     height: Side | None = None
