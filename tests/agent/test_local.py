@@ -172,12 +172,14 @@ def test_forced_tokens_go_through_in_one_forward(model, monkeypatch):
         type(model._loaded), "forward", lambda self, tokens: forwards.append(1) or forward(self, tokens)
     )
     called = 0
-    for seed in range(12):
+    for seed in range(200):  # random weights call a tool now and then
         forwards.clear()
         answer = bound.invoke([HumanMessage(f"{seed}")])
         if answer.tool_calls:
             called += 1
             assert len(forwards) < answer.usage_metadata["output_tokens"] - 5 * len(answer.tool_calls)
+        if called == 3:
+            break
     assert called
 
 

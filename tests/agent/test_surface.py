@@ -40,7 +40,7 @@ def test_agent_and_chat_print_on_one_line(agents, tmp_path):
     agent = agents("Hello.")
     chat = agent.chat(user="ann", id=None)
     assert repr(agent) == (
-        f"Agent(profile='bundled', controller='ScriptedController', home={str(tmp_path / 'home')!r}, tools=16)"
+        f"Agent(profile='bundled', controller='ScriptedController', home={str(tmp_path / 'home')!r}, tools=17)"
     )
     assert repr(chat) == f"Chat(id={chat.id!r}, user='ann', turns=0)"
     chat.send("Hello")

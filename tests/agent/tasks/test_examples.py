@@ -83,7 +83,14 @@ def test_questions(scenes, tmp_path):
         "image,question\n" + "".join(f'{path},"{asked}"\n' for path, asked in rows), "utf-8"
     )
     (folder / "questions.yaml").write_text((TASKS / "questions.yaml").read_text("utf-8"), "utf-8")
-    agent = Agent(controller=ScriptedController(["Hello.", "Goodbye."]), experts=scenes.experts,
+    told = dict(zip((asked for _, asked in rows), ("Hello.", "Goodbye."), strict=True))
+    asked_for = []
+
+    def answer(messages):  # questions may be asked at once, in any order
+        asked_for.append(next(asked for asked in told if asked in str(messages[-1].content)))
+        return told[asked_for[-1]]
+
+    agent = Agent(controller=ScriptedController(answer), experts=scenes.experts,
                   settings=Settings(home=tmp_path / "asked"))  # fmt: skip
     task = Task.load(folder / "questions.yaml")
     result = task.run(out=folder / "out", agent=agent)
@@ -91,8 +98,8 @@ def test_questions(scenes, tmp_path):
     assert [row["question"] for row in result.tables["answers.csv"]] == [asked for _, asked in rows]
     assert agent.store.ledger.read("SELECT * FROM chats") == [], "what was asked for a task is not kept"
     assert agent.store.ledger.read("SELECT * FROM memories") == []
-    again = task.run(out=folder / "out", agent=agent)  # the script is used up: nothing is asked again
-    assert (again.calls, again.known) == (0, 2)
+    again = task.run(out=folder / "out", agent=agent)
+    assert (again.calls, again.known, sorted(asked_for)) == (0, 2, sorted(told)), "nothing is asked again"
     agent.close()
 
 
