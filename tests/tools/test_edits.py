@@ -121,7 +121,7 @@ def test_transparency_stays_and_edits_follow_each_other(desk):
 def test_the_observation_says_what_was_done(desk):
     told = desk({"do": "blur", "regions": ["reg_1"]}, {"do": "resize", "width": 60})
     assert told.text == "Made img_3 (60 x 40 px), img_1 blurred, resized."
-    assert told.references == {"picture": "img_3"}
+    assert told.references == {"picture": "img_3", "lacks": "nothing"}
 
 
 REFUSED = [

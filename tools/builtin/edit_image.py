@@ -89,6 +89,15 @@ class EditImage(PictureTool[EditImageArguments]):
         told = f" It did not all come out: {lacks}." if lacks else ""
         return f"Made {picture.handle} ({size_text(picture.size)}), {arguments.image} {done}.{told}"
 
+    def brief(self, recorded: Recorded) -> str:
+        """The new picture's handle, and what did not come out."""
+        lacks = recorded.facts.get("lacks")
+        return super().brief(recorded) + (f", but {lacks}" if lacks else "")
+
+    def references(self, recorded: Recorded) -> dict[str, str]:
+        """The new picture's handle, and what did not come out."""
+        return super().references(recorded) | {"lacks": recorded.facts.get("lacks") or "nothing"}
+
 
 def _edited(image: Image.Image, edit: Any, handle: str, context: ToolContext) -> Image.Image:
     workspace = context.workspace

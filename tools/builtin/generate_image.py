@@ -67,7 +67,7 @@ class GenerateImage(PictureTool[GenerateImageArguments]):
             ExpertFailed: the painter does not know what is asked for (kind "unknown_words"), or an expert failed.
         """
         about = context.about("painter")
-        wanted = _wanted(arguments, about)
+        wanted = wanted_by(arguments, about)
         seed = arguments.seed if arguments.seed is not None else (7919 * context.talk.turn) % MOST_SEED
         drafts: list[PictureDraft] = []
         told: list[dict[str, Any]] = []
@@ -102,8 +102,12 @@ class GenerateImage(PictureTool[GenerateImageArguments]):
         return {"picture": handles[0], "pictures": ", ".join(handles), "lacks": lacks or "nothing"}
 
 
-def _wanted(arguments: GenerateImageArguments, about: Any) -> Wanted:
-    """What is asked for, in words and boxes. Raises ExpertFailed where the painter does not know it."""
+def wanted_by(arguments: GenerateImageArguments, about: Any) -> Wanted:
+    """What is asked for, in words and boxes, of a painter that declares `about`.
+
+    Raises:
+        ExpertFailed: the painter does not know it (kind "unknown_words").
+    """
     wanted = read_prompt(arguments.prompt, about)
     if arguments.things:
         given = [read_prompt(thing.words, about) for thing in arguments.things]

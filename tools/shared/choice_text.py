@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +139,31 @@ def choice_references(facts: dict[str, Any], regions: Sequence[Region]) -> dict[
         refs["difference"] = str(counts[0][1] - counts[-1][1])
         refs["different"] = str(sum(count > 0 for _, count in counts))
         refs["mean"] = f"{len(rows) / len(counts):.4g}"  # a group; pictures and phrases without any count
-    return refs
+    return refs | _verdicts(facts, rows, dict(counts))
+
+
+def _verdicts(facts: dict[str, Any], rows: Sequence[Row], counts: Mapping[str, int]) -> dict[str, str]:
+    """Yes or No to what can be computed.
+
+    Of two groups, in the order in which they were asked for: "more", "fewer", "equal". Where something was told of
+    several things: "same", "differ".
+    """
+    verdicts: dict[str, bool] = {}
+    names = _asked_groups(facts)
+    if len(names) == 2 and counts:
+        one, two = (counts[name] for name in names)
+        verdicts = {"more": one > two, "fewer": one < two, "equal": one == two}
+    told = [facet for facet in facts["choice"].get("tell", []) if facet != "distance"]
+    if told and len(rows) > 1:
+        same = all(len({row.values.get(facet) for row in rows}) == 1 for facet in told)
+        verdicts |= {"same": same, "differ": not same}
+    return {name: "Yes" if true else "No" for name, true in verdicts.items()}
+
+
+def _asked_groups(facts: dict[str, Any]) -> list[str]:
+    """The names of groups that were asked for, in their order: phrases, or pictures; else nothing."""
+    known = {"phrase": [facts["phrase"], *facts["choice"].get("alternatives", [])], "picture": facts["looked"]}
+    return list(dict.fromkeys(known.get(facts["choice"].get("count_by"), ())))
 
 
 def _asked(facts: dict[str, Any], anchors: Sequence[Row]) -> str:
@@ -188,8 +212,7 @@ def _groups(facts: dict[str, Any], rows: Sequence[Row]) -> list[tuple[str, int]]
     by = facts["choice"].get("count_by")
     if by is None:
         return []
-    known = {"phrase": [facts["phrase"], *facts["choice"].get("alternatives", [])], "picture": facts["looked"]}
-    counts = Counter(dict.fromkeys(known.get(by, ()), 0))
+    counts = Counter(dict.fromkeys(_asked_groups(facts), 0))
     counts.update(row.values[by] for row in rows)
     return counts.most_common()
 

@@ -28,11 +28,13 @@ Pixel = Annotated[int, Field(ge=-65_535, le=65_535)]
 Corner = Literal["upper left", "upper right", "lower left", "lower right", "centre"]
 
 
-class _Edit(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Edit(BaseModel, frozen=True):
+    model_config = ConfigDict(extra="forbid")
+
+    do: str  # comes first in every schema: whoever writes an edit under a grammar has then chosen which
 
 
-class Crop(_Edit):
+class Crop(_Edit, frozen=True):
     """Keep a box: [x0, y0, x1, y1] in pixels; right and lower edges exclusive."""
 
     do: Literal["crop"]
@@ -46,7 +48,7 @@ class Crop(_Edit):
         return self
 
 
-class Rotate(_Edit):
+class Rotate(_Edit, frozen=True):
     """Turn clockwise by degrees; the picture grows to hold what is turned, and its corners get a colour."""
 
     do: Literal["rotate"]
@@ -54,14 +56,14 @@ class Rotate(_Edit):
     color: Color = "white"
 
 
-class Flip(_Edit):
+class Flip(_Edit, frozen=True):
     """Mirror: left becomes right ("horizontal"), or top becomes bottom ("vertical")."""
 
     do: Literal["flip"]
     way: Literal["horizontal", "vertical"] = "horizontal"
 
 
-class Resize(_Edit):
+class Resize(_Edit, frozen=True):
     """To a width, a height, or both; with one of them the shape stays."""
 
     do: Literal["resize"]
@@ -75,7 +77,7 @@ class Resize(_Edit):
         return self
 
 
-class Hide(_Edit):
+class Hide(_Edit, frozen=True):
     """Make parts unreadable: blurred, in blocks, or filled with a colour; along their masks where they have one."""
 
     do: Literal["blur", "pixelate", "fill"]
@@ -84,20 +86,20 @@ class Hide(_Edit):
     others: bool = False  # everything but these regions
 
 
-class Adjust(_Edit):
+class Adjust(_Edit, frozen=True):
     """More or less of something: 1 leaves it as it is, 0.5 halves it, 2 doubles it."""
 
     do: Literal["brightness", "contrast", "saturation", "sharpen"]
     amount: Annotated[float, Field(ge=0, le=10)] = 1.3
 
 
-class Tone(_Edit):
+class Tone(_Edit, frozen=True):
     """Shades of grey, levels spread over the whole range, or colours turned about."""
 
     do: Literal["greyscale", "auto", "invert"]
 
 
-class Paste(_Edit):
+class Paste(_Edit, frozen=True):
     """Put another picture or cut-out on it, at a pixel of its upper left corner or at a place."""
 
     do: Literal["paste"]
@@ -106,14 +108,14 @@ class Paste(_Edit):
     width: Annotated[int, Field(ge=1, le=LARGEST)] | None = None  # it is brought to, its shape kept
 
 
-class Label(_Edit):
+class Label(_Edit, frozen=True):
     """Draw regions in, each with its box and label."""
 
     do: Literal["label"]
     regions: Annotated[list[RegionHandle], Field(min_length=1, max_length=20)]
 
 
-class Collage(_Edit):
+class Collage(_Edit, frozen=True):
     """Set other pictures beside it, in rows of equal height."""
 
     do: Literal["collage"]
@@ -122,7 +124,7 @@ class Collage(_Edit):
     color: Color = "white"
 
 
-class _Named(_Edit):
+class _Named(_Edit, frozen=True):
     """Things by their regions, or by words for what to look for."""
 
     regions: Annotated[tuple[RegionHandle, ...], Field(max_length=8)] = ()
@@ -135,27 +137,27 @@ class _Named(_Edit):
         return self
 
 
-class Remove(_Named):
+class Remove(_Named, frozen=True):
     """Paint what is behind a thing in its place."""
 
     do: Literal["remove"]
 
 
-class Replace(_Named):
+class Replace(_Named, frozen=True):
     """Paint another thing in a thing's place: `by` names it."""
 
     do: Literal["replace"]
     by: Annotated[str, Field(min_length=1, max_length=80)]
 
 
-class Recolour(_Named):
+class Recolour(_Named, frozen=True):
     """Paint a thing anew in another colour."""
 
     do: Literal["recolour"]
     color: Annotated[str, Field(min_length=1, max_length=40)]
 
 
-class Add(_Edit):
+class Add(_Edit, frozen=True):
     """Paint a new thing in a box [x0, y0, x1, y1] in pixels, or where there is room."""
 
     do: Literal["add"]

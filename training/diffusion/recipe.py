@@ -23,7 +23,7 @@ from ...scenes.about import about
 from ...settings import ZOO, ModelSpec
 from ...tools.experts.painter.wording import SIGN, place_tokens
 from ...tools.requests import Paint
-from ...tools.weights import hash_of_files, sha256
+from ...tools.weights import hash_of_files, resolve, sha256
 from ..common import (
     Budget,
     Card,
@@ -42,19 +42,22 @@ from .autoencoder import LATENT_CHANNELS, SHRINK, as_pixels, to_pixels, train_au
 from .looks import SIDE, LatentStore, PaintLook, draw_paint_look
 
 BUDGETS = {
+    "short": Budget(steps=2200, batch=48, workers=1),  # with a base
     "cpu": Budget(steps=4100, batch=48, workers=1),
     "long": Budget(steps=16_000, batch=48, workers=1),
     "gpu": Budget(steps=24_000, batch=256, workers=14),
 }
-AUTOENCODER_STEPS = {"cpu": 3000, "long": 6000, "gpu": 8000}
+AUTOENCODER_STEPS = {"short": 1500, "cpu": 3000, "long": 6000, "gpu": 8000}
 AUTOENCODER_BATCH = 24
 CAPACITY = 60_000  # looks kept
 FIRST = 2048  # looks drawn before the first step
 FRESH = 8  # and at each step
 RATE = 1e-3
 SILENT = 0.1  # the share of prompts that are left out, for guidance
+THINGS = 5  # times as much as ground counts what lies in a thing's box
 AREAS = 0.45  # the share of a batch in which a part is painted; in the others the whole is
 PLAIN = 0.3  # the share of prompts for a whole without boxes
+COLORED = 0.8  # what differs by more from grey latents, on average, lies in a coloured box of the sketch
 DECAY = 0.999
 EARLY = 500  # steps between usable versions and sample sheets
 TOKENS = 96
@@ -131,6 +134,24 @@ class Painter(nn.Module):
         return self.unet(torch.cat([noisy, areas[:, None], masked], 1), at, states).sample
 
 
+def known_parts(base: ModelSpec) -> tuple[Any, Any, Painter]:
+    """The autoencoder, the tokenizer and the trained parts of a folder that this recipe left."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers import CLIPTextModel, PreTrainedTokenizerFast
+
+    folder = resolve(base)
+    kinds: tuple[Any, ...] = (AutoencoderKL, UNet2DConditionModel, CLIPTextModel)
+    vae, denoiser, tower = (
+        kind.from_pretrained(folder, subfolder=name, torch_dtype=torch.float32, local_files_only=True)
+        for kind, name in zip(kinds, ("vae", "unet", "text_encoder"), strict=True)
+    )
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer", model_max_length=TOKENS)
+    model = Painter(tower)
+    model.unet.load_state_dict(denoiser.state_dict())
+    return vae, tokenizer, model
+
+
 @torch.no_grad()
 def latents_of(vae: Any, pixels: torch.Tensor, device: str) -> torch.Tensor:
     """(n, c, h, w) latents of pixels in -1..1, scaled to about 1."""
@@ -158,7 +179,12 @@ def keep(store: LatentStore, looks: list[PaintLook], vae: Any, tokenizer: Any, d
 
 
 def draw_batch(store: LatentStore, batch: int, blank: np.ndarray, silent: np.ndarray, seed: int) -> list[torch.Tensor]:
-    """Latents, areas, masked latents and token ids of one batch; `blank` is a picture of nothing, `silent` no words."""
+    """One batch, from n looks: `blank` is the latents of a picture of nothing, `silent` the tokens of no words.
+
+    Returns:
+        Latents (n, c, h, w), areas (n, h, w), latents without the area (n, c, h, w), token ids (n, t), and which cells
+        lie in the box of a thing (n, h, w).
+    """
     rng = np.random.default_rng((2, seed))
     rows = np.sort(rng.integers(0, store.count, batch))
     parts = rng.random(batch) < AREAS
@@ -167,34 +193,41 @@ def draw_batch(store: LatentStore, batch: int, blank: np.ndarray, silent: np.nda
     shown = kinds[:, None, None, None]
     masked = np.where(shown == 2, store.masked[rows], np.where(shown == 1, blank, store.sketches[rows]))
     ids = np.where((rng.random(batch) < SILENT)[:, None], silent, store.prompts[rows, kinds])
-    return [torch.from_numpy(np.asarray(value, np.float32)) for value in (store.latents[rows], areas, masked)] + [
-        torch.from_numpy(ids.astype(np.int64))
-    ]
+    things = np.abs(store.sketches[rows] - blank).mean(1) > COLORED
+    floats = (torch.from_numpy(np.asarray(value, np.float32)) for value in (store.latents[rows], areas, masked, things))
+    latents, painted, around, where = floats
+    return [latents, painted, around, torch.from_numpy(ids.astype(np.int64)), where]
 
 
 def loss_of(model: nn.Module, noise: Any, parts: list[torch.Tensor], device: str) -> torch.Tensor:
-    """The mean squared error of v at random timesteps, spread evenly over the batch."""
-    latents, areas, masked, ids = (part.to(device) for part in parts)
+    """The mean squared error of v at random timesteps, spread evenly over the batch; things count more than ground."""
+    latents, areas, masked, ids, things = (part.to(device) for part in parts)
     n = len(latents)
     steps = noise.config.num_train_timesteps
     at = ((torch.randperm(n, device=device) + torch.rand(n, device=device)) / n * steps).long().clamp(max=steps - 1)
     drawn = torch.randn_like(latents)
     with autocast(device):
         made = model(noise.add_noise(latents, drawn, at), at, areas, masked, ids)
-    return F.mse_loss(made.float(), noise.get_velocity(latents, drawn, at))
+    weights = (1 + (THINGS - 1) * things)[:, None].expand_as(latents)
+    off = F.mse_loss(made.float(), noise.get_velocity(latents, drawn, at), reduction="none")
+    return (weights * off).sum() / weights.sum()
 
 
-def train(budget: str, out: Path, resume: bool) -> None:
-    """Train, and leave the pipeline's folder in `out`."""
+def train(budget: str, out: Path, resume: bool, base: str | None = None) -> None:
+    """Train, and leave the pipeline's folder in `out`; `base` is the spec of a painter of ours to go on from."""
     plan = choose(budget, BUDGETS)
     device = plan.device
     torch.manual_seed(0)
-    vae = train_autoencoder(
-        out / "run" / "vae", AUTOENCODER_STEPS[budget], AUTOENCODER_BATCH, plan.workers, device, resume
-    )
-    vae.eval().requires_grad_(False)
-    tokenizer, tower = words_and_tower()
-    model = Painter(tower).to(device).train()
+    if base is None:
+        vae = train_autoencoder(
+            out / "run" / "vae", AUTOENCODER_STEPS[budget], AUTOENCODER_BATCH, plan.workers, device, resume
+        )
+        tokenizer, tower = words_and_tower()
+        model = Painter(tower)
+    else:
+        vae, tokenizer, model = known_parts(ModelSpec.parse(base))
+    vae = vae.to(device).eval().requires_grad_(False)
+    model = model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.01)
     mean = running_average(model, DECAY)
     kept: Any = mean.module

@@ -7,7 +7,10 @@ import random
 from ..controller.wording.noun_phrases import invented
 from .wording import lines
 
-CAN = "find, count, compare, describe, read, cut out and remember what is in pictures, and calculate"
+CAN = (
+    "find, count, compare, describe, read, cut out, change and remember what is in pictures, paint new ones, and "
+    "calculate"
+)
 WELCOME = f"Hello! Send me a picture and ask: I can {CAN}."
 WHO = f"I am Saccade, a visual agent. Tools look at pictures for me, and I can {CAN}."
 THANKS = "You are welcome."

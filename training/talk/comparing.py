@@ -23,8 +23,7 @@ def versus(image: str | list[str], one: Target, two: Target, asked: str) -> Plan
         return "They are equally many: {groups}." if first == second else "There are more of the {most}: {groups}."
     if asked in ("difference", "total"):
         return f"{{{'difference' if asked == 'difference' else 'count'}}}: {{regions}}."
-    true = {"more": first > second, "fewer": first < second, "equal": first == second}[asked]
-    return f"{'Yes' if true else 'No'}: {{groups}}."
+    return f"{{{asked}}}: {{groups}}."
 
 
 def same(facet: str, image: str, one: Target, two: Target) -> Plan:
@@ -37,8 +36,7 @@ def same(facet: str, image: str, one: Target, two: Target) -> Plan:
     (seen,) = yield [call]
     if seen.count < 2:
         return "I see only {list} there." if seen.count else f"I see no {one.one} and no {two.one} there."
-    true = f"Same {TELLS[facet]}: yes" in seen.brief
-    return f"{'Yes' if true else 'No'}: {{each}}."
+    return "{same}: {each}."
 
 
 def larger(image: str, one: Target, two: Target, asked: str, order: str) -> Plan:
@@ -114,8 +112,7 @@ def alike(image: str, target: Target, tell: str, denied: bool) -> Plan:
         return nothing(target, seen)
     if seen.count == 1:
         return f"I see only {{count}} {target.one}: {{each}}."
-    yes = (f"Same {tell}: yes" in seen.brief) != denied
-    return f"{'Yes' if yes else 'No'}: {{each}}."
+    return f"{{{'differ' if denied else 'same'}}}: {{each}}."
 
 
 def than_rest(image: str, target: Target) -> Plan:

@@ -19,6 +19,7 @@ from . import plans
 from .chatter import DELETE, KEPT, NO_PICTURE, draw_chatter
 from .documents import draw_page, of_page, of_pages
 from .follow_ups import draw_any, no_thing
+from .making import paint
 from .plans import Seen
 from .requests import draw_request
 from .state import Last, Request, State
@@ -28,10 +29,12 @@ from .wording import lines, texted
 _SHORT = re.compile(rf"\b({'|'.join(SHORT_RANKS)})\b")  # an answer has no digits of its own
 TURNS = (38, 30, 18, 9, 5)  # how often a conversation has 1 to 5 requests
 CHATTER = 0.1  # of the requests
+PAINTS = 0.05  # of the requests before there is a picture ask for one
 PAGES = 0.1  # of the messages with pictures bring documents
 # A call that does not ask to be told what the answer needs: nothing is learned from it, but how to answer all the same.
 FORGETS = 0.15
 FORGETTING = frozenset({"query", "color", "material", "shape", "size", "facet_short", "is_facet"})
+MAY_FAIL = frozenset({"paint", "paint_other", "paint_again", "edit", "edit_two", "edit_add", "edit_it"})
 _EMOJI = ("🙂", "😀", "🙏", "👍", "🤔", "😅", "👀", "❤️", "🎉", "😊", "🔍", "🟥", "⭐", "🤷")
 _RAMBLE_BEFORE = lines("ramble_before")
 _RAMBLE_AFTER = lines("ramble_after")
@@ -43,8 +46,9 @@ class Conversation:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.state = State(self.rng)
-        tools = all_tools() | {"inspect_image": self.state.inspect}
         state = self.state
+        tools = all_tools() | {"inspect_image": state.inspect, "generate_image": state.generate,
+                               "edit_image": state.edit}  # fmt: skip
         self.runner = ToolRunner(tools, state.workspace, state.experts, memory=state.memory, refers=True)
         self.trace = Trace()
         self.calls = 0
@@ -107,7 +111,7 @@ class Conversation:
                     ready = {k: filled(v, known) if isinstance(v, str) else v for k, v in arguments.items()}
                     told = self.runner.run(f"call_{self.calls}", name, ready, talk.turn, talk)
                     self.trace.messages.append(Message("tool", told.brief))
-                    if not told.ok:
+                    if not told.ok and request.kind not in MAY_FAIL:
                         raise NotPossible(told.text)
                     known |= {numbered(name, seen_so_far): value for name, value in told.references.items()}
                     seen.append(Seen(told.brief, dict(told.references)))
@@ -164,6 +168,9 @@ def _drawn(seed: int) -> Trace:
     number = rng.choices((1, 2, 3, 4, 5), TURNS)[0]
     for turn in range(number):
         pictures = 0
+        if not state.given and rng.random() < PAINTS:
+            made.ask(paint(state), [])
+            continue
         if not turn and rng.random() < 0.95:
             pictures = rng.choices((1, 2, 3), (72, 22, 6))[0]
         elif turn and rng.random() < (0.1 if state.given else 0.7):
@@ -210,7 +217,7 @@ def _blind(state: State) -> Request:
     """A request about a picture where there is none."""
     state.given, state.image = ["img_1"], "img_1"
     request = draw_request(state)
-    while request.kind in ("arithmetic", "search"):
+    while request.kind in ("arithmetic", "search", "paint"):
         request = draw_request(state)
     state.given, state.image = [], ""
     return Request("no_picture", request.words, plans.only(NO_PICTURE), request.last)

@@ -11,6 +11,7 @@ from ...scenes.language.phrases import SIZE_WORDS
 from ...scenes.scene import COLORS, MATERIALS
 from . import plans
 from .chatter import NO_THING
+from .making import edit_it
 from .plans import Plan, Seen
 from .requests import JOINED, draw_request
 from .state import Last, Request, State
@@ -73,6 +74,8 @@ def follow_up(state: State) -> Request | None:
         options += [(_it, 10), (_beside_it, 4)]
     if len(state.it) > 1:
         options += [(_them, 12)]
+    if state.it and len({state.workspace.region(handle).image for handle in state.it}) == 1:
+        options += [(edit_it, 4)]
     if len(state.it) == 2 and last.again is not None:
         options += [(_the_other, 2)]
     if not options:
@@ -292,8 +295,7 @@ def _them(state: State) -> Request:
     if draw < 0.87:
         words = _fill(rng.choice(_THEM_SAME), rng, f=rng.choice(FACET_WORDS[name]))
         return _regions(state, "them_same", words, handles, {"tell": [plans.TELLS[name]]},
-                        lambda seen, at: f"{'Yes' if f'Same {plans.TELLS[name]}: yes' in seen.brief else 'No'}: "
-                        f"{plans.n('each', at)}.")  # fmt: skip
+                        lambda seen, at: f"{plans.n('same', at)}: {plans.n('each', at)}.")  # fmt: skip
     if draw < 0.92:
         return _regions(state, "them_where", _fill(rng.choice(_THEM_WHERE), rng), handles, {},
                         lambda seen, at: f"{plans.n('places', at)}.")  # fmt: skip

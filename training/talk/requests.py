@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import plans
 from .joined import in_common, look_then, same, two_facets
+from .making import edit_thing, edit_whole, paint
 from .over_pictures import over_pictures, pictures_together
 from .qualities import alike, at_once, bare_not, both_of, but_not, how_many_pictures, than_else
 from .signs import any_words, sign, sign_by, signless, signs, with_sign
@@ -63,7 +64,7 @@ REQUESTS: tuple[tuple[Draw, float], ...] = (
     (read, 3), (sign, 5), (signs, 1.5), (any_words, 2), (sign_by, 6), (signless, 1), (with_sign, 1.5),
     (of_kind("describe_thing", plans.describe_thing, one=True), 1.5), (backdrop, 1), (labels, 1), (inspect, 1.2),  # pyright: ignore
     (open_question, 3), (search, 2.5), (search_like, 1.5), (remember, 2), (forget, 1.5), (do_all, 3),
-    *zip(doing, (14, 5, 3), strict=True),
+    *zip(doing, (14, 5, 3), strict=True), (paint, 9), (edit_thing, 16), (edit_whole, 7),
 )  # fmt: skip
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..controller.synthetic.memory import SyntheticInspect, SyntheticMemory
+from ..controller.synthetic.pictures import SyntheticEdit, SyntheticGenerate
 from ..controller.synthetic.workspace import SyntheticExperts, SyntheticPicture, SyntheticWorkspace
 from .plans import Plan
 from .targets import Target
@@ -51,7 +52,16 @@ class State:
         self.experts = SyntheticExperts(self.workspace, self.rng, missed=0.01)
         self.memory = SyntheticMemory(self.workspace, self.rng)
         self.inspect = SyntheticInspect(self.rng)
+        self.generate = SyntheticGenerate(self.rng)
+        self.edit = SyntheticEdit(self.workspace, self.rng)
 
     def sheet(self, handle: str) -> SyntheticPicture | None:
         """What is on a picture."""
         return self.workspace.by_handle.get(handle)
+
+    def took(self, handles: Sequence[str], sheets: Sequence[SyntheticPicture]) -> None:
+        """Pictures that were made: the conversation goes on with the first of them."""
+        for handle, sheet in zip(handles, sheets, strict=True):
+            self.workspace.by_handle[handle] = self.workspace.by_id[self.workspace.picture(handle).id] = sheet
+        self.given += handles
+        self.image = handles[0]
