@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import dataclasses
 import queue
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -40,6 +41,7 @@ NOT_DONE = "This call was not done: the turn was stopped before it."
 Images = Iterable[Source] | Source | None
 
 _END = object()
+_HANDLES = re.compile(r"img_\d+")
 
 
 class Chat:
@@ -152,6 +154,35 @@ class Chat:
         finally:
             cancelled.set()
             await asyncio.to_thread(worker.join)
+
+    def follow(
+        self, text: str, images: Images = (), *, emit: Callable[[Event], None], cancelled: threading.Event
+    ) -> Reply:
+        """As `send`, telling `emit` each event but the last from the thread that works; for servers with their own.
+
+        Once `cancelled` is set the turn ends at its next step: what was done stays, the rest is not done.
+
+        Raises:
+            TurnCancelled: it was cancelled. Else as `send`.
+        """
+        return self._turn(text, images, emit, cancelled)
+
+    def replies(self) -> list[tuple[str, tuple[str, ...], Reply]]:
+        """What was asked so far, oldest first: the words, the handles of the pictures that came with them, the reply.
+
+        The replies have no evidence drawn anew (`evidence` is the picture that was drawn at the time, where it is still
+        there) and no warnings of pictures that were mended when they were taken in.
+        """
+        messages = self._messages()
+        starts = [at for at, message in enumerate(messages) if isinstance(message, HumanMessage)]
+        told: list[tuple[str, tuple[str, ...], Reply]] = []
+        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(messages)], strict=True), start=1):
+            turn = messages[start:end]
+            if unanswered(turn) or len(turn) < 2:
+                continue
+            named, words = split_request(turn[0].text)
+            told.append((words, tuple(_HANDLES.findall(named)), self._reply(turn, number, draw=False)))
+        return told
 
     def resume(self) -> Reply | None:
         """Finish the turn that a crash cut off, and give its reply; None where there is none."""
@@ -277,7 +308,7 @@ class Chat:
 
     # The reply
 
-    def _reply(self, messages: list[BaseMessage], number: int) -> Reply:
+    def _reply(self, messages: list[BaseMessage], number: int, *, draw: bool = True) -> Reply:
         turn = messages[turn_start(messages) :]
         observed = {message.tool_call_id: message for message in turn if isinstance(message, ToolMessage)}
         steps: list[Step] = []
@@ -299,7 +330,9 @@ class Chat:
         )
         images = tuple(self._workspace.pictures_of_turn(number)) if made else ()
         place = self._runtime.settings.home / "evidence" / self.id / f"evidence_{number}.png"
-        evidence = draw_evidence(self._workspace, regions, place) if regions else None
+        evidence = draw_evidence(self._workspace, regions, place) if regions and draw else None
+        if not draw and place.is_file():
+            evidence = place
         if self._out is not None:
             images = tuple(
                 dataclasses.replace(picture, path=export(picture.path, self._out, f"{picture.handle}.png"))

@@ -102,6 +102,17 @@ _SUMS = (
     ("how many {a} would {m} such pictures have", "{count} * {m}", 1),
     ("take {m} away from the number of {a}", "{count} - {m}", 1),
     ("what's {m} times the number of {a}", "{count} * {m}", 1),
+    ("how many do {a} and {b} make together", "{count} + {count2}", 2),
+    ("how many are {a} and {b} when added up", "{count} + {count2}", 2),
+    ("{a} and {b} added up", "{count} + {count2}", 2), ("sum of {a} and {b}", "{count} + {count2}", 2),
+    ("what's the total of {a} and {b}", "{count} + {count2}", 2),
+    ("how many would there be with {m} {a} more", "{count} + {m}", 1),
+    ("the {a} pay {m} dollars each. how much is that", "{count} * {m}", 1),
+    ("how many {a} are missing to make {m}", "{m} - {count}", 1),
+    ("how many more {a} would i need to have {m}", "{m} - {count}", 1),
+    ("{m} percent of the number of {a}, please", "{m} / 100 * {count}", 1),
+    ("how many {a} are there for each {b}", "{count} / {count2}", 2),
+    ("the ratio of {a} to {b}", "{count} / {count2}", 2),
 )  # fmt: skip
 
 

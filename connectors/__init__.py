@@ -1,0 +1,1 @@
+"""Where people meet the agent: a web page, an OpenAI-compatible endpoint, MCP, chat services."""
