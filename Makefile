@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
-CODE   := *.py agent benchmarks cli evals memory prompts queries scenes testing tools training tests examples
+CODE   := *.py agent benchmarks cli connectors evals memory prompts queries scenes testing tools training tests examples
 
 # A stamp for each lock that is installed: the default, and what extras, tools of development and a GPU add to it.
 READY  := $(VENV)/.ready

@@ -9,8 +9,11 @@ from .errors import UserError
 # The extras of pyproject.toml that add to what Saccade can do, each with the module that it brings.
 EXTRAS = {
     "adapters": "peft",
+    "mcp": "mcp",
     "openai": "langchain_openai",
+    "slack": "slack_bolt",
     "tesseract": "pytesseract",
+    "web": "fastapi",
 }
 
 

@@ -15,7 +15,7 @@ import typer
 
 from ..errors import SaccadeError, UserError
 from ..settings import TOOLS_GROUP, entry_points
-from . import machine, memory, scenes, talk, tasks, work
+from . import machine, memory, scenes, serve, talk, tasks, work
 from .options import INTERRUPTED
 
 STOPPED = "Stopped. What was acknowledged is kept{how}."
@@ -45,7 +45,7 @@ app = typer.Typer(
     epilog="Start with: saccade scenes render --count 4 --out scenes; "
     f"then: saccade ask 'What is in the picture?' scenes/0000.png.{_brought()}",
 )
-for group in (talk, tasks, memory, machine, scenes, work):
+for group in (talk, tasks, memory, serve, machine, scenes, work):
     group.add_commands(app)
 
 

@@ -23,9 +23,7 @@ class Listener:
     def event(self, chat: Chat, event: Event) -> None:
         """Something happened in a turn."""
 
-    def turn(
-        self, chat: Chat, seconds: float, *, reply: Reply | None = None, error: BaseException | None = None
-    ) -> None:
+    def turn(self, chat: Chat, seconds: float, outcome: Reply | BaseException) -> None:
         """A turn is over, with a reply or an error."""
 
 
@@ -40,12 +38,10 @@ class Several(Listener):
         for one in self.listeners:
             one.event(chat, event)
 
-    def turn(
-        self, chat: Chat, seconds: float, *, reply: Reply | None = None, error: BaseException | None = None
-    ) -> None:
+    def turn(self, chat: Chat, seconds: float, outcome: Reply | BaseException) -> None:
         """Tell them all."""
         for one in self.listeners:
-            one.turn(chat, seconds, reply=reply, error=error)
+            one.turn(chat, seconds, outcome)
 
 
 class JsonLog(Listener):
@@ -54,23 +50,18 @@ class JsonLog(Listener):
     def __init__(self, *, words: bool = False) -> None:
         self.words = words
 
-    def turn(
-        self, chat: Chat, seconds: float, *, reply: Reply | None = None, error: BaseException | None = None
-    ) -> None:
+    def turn(self, chat: Chat, seconds: float, outcome: Reply | BaseException) -> None:
         """Log the turn."""
         line: dict[str, Any] = {
             "time": round(time.time(), 3), "chat": chat.id, "user": chat.user, "seconds": round(seconds, 3),
-            "status": reply.status if reply is not None else "error",
         }  # fmt: skip
-        if reply is not None:
-            line |= {
-                "steps": [{"tool": s.tool, "seconds": round(s.seconds, 3), "ok": s.ok} for s in reply.steps],
-                "pictures": len(reply.images), "regions": len(reply.regions), "warnings": len(reply.warnings),
-            }  # fmt: skip
-            if self.words:
-                line["text"] = reply.text
-        if error is not None:
-            line["error"] = kind_of(error)
+        if isinstance(outcome, BaseException):
+            line |= {"status": "error", "error": kind_of(outcome)}
+        else:
+            steps = [{"tool": s.tool, "seconds": round(s.seconds, 3), "ok": s.ok} for s in outcome.steps]
+            line |= {"status": outcome.status, "steps": steps, "pictures": len(outcome.images),
+                     "regions": len(outcome.regions), "warnings": len(outcome.warnings)}  # fmt: skip
+            line |= {"text": outcome.text} if self.words else {}
         TURNS.info(json.dumps(line, ensure_ascii=False))
 
 

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import SaccadeError
 from .listeners import Listener
@@ -123,9 +123,9 @@ class Turns:
             with self._lock:
                 self._running.add(id(ticket))
             reply = ticket.chat.follow(ticket.text, ticket.images, emit=self._told(ticket), cancelled=ticket.cancelled)
-            self._finished(ticket, began, reply=reply)
+            self._finished(ticket, began, reply)
         except BaseException as error:  # whoever waits is told, and no worker ends
-            self._finished(ticket, began, error=error)
+            self._finished(ticket, began, error)
 
     def _told(self, ticket: Ticket) -> Callable[[Event], None]:
         def tell(event: Event) -> None:
@@ -134,7 +134,7 @@ class Turns:
 
         return tell
 
-    def _finished(self, ticket: Ticket, began: float, **outcome: Any) -> None:
+    def _finished(self, ticket: Ticket, began: float, outcome: Reply | BaseException) -> None:
         with self._lock:
             self._running.discard(id(ticket))
             self._tickets.pop(id(ticket), None)
@@ -148,8 +148,8 @@ class Turns:
                 self._workers.submit(self._work, queue[0])
             else:
                 del self._queues[chat]
-        self.listener.turn(ticket.chat, time.perf_counter() - began, **outcome)
-        if "reply" in outcome:
-            ticket.done.set_result(outcome["reply"])
+        self.listener.turn(ticket.chat, time.perf_counter() - began, outcome)
+        if isinstance(outcome, BaseException):
+            ticket.done.set_exception(outcome)
         else:
-            ticket.done.set_exception(outcome["error"])
+            ticket.done.set_result(outcome)

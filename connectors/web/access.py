@@ -10,6 +10,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "saccade_token"
@@ -44,8 +45,16 @@ class Doors:
         return found
 
 
-class TooLarge(Exception):
+class TooLarge(HTTPException):
     """More was sent than may be."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(413, too_large(most_bytes))
+
+
+def too_large(most_bytes: int) -> str:
+    """What to say of a request that is too large."""
+    return f"A request may hold {most_bytes // 2**20} MB; send fewer or smaller pictures."
 
 
 class Access:
@@ -65,31 +74,21 @@ class Access:
             await _answer(send, *refused)
             return
         received = 0
-        began = False
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.doors.most_bytes:
-                raise TooLarge
+                raise TooLarge(self.doors.most_bytes)
             return message
 
         async def sent(message: Message) -> None:
-            nonlocal began
-            began = True
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *_SAFE]
             await send(message)
 
-        try:
-            await self.app(scope, counted, sent)
-        except TooLarge:
-            if not began:
-                await _answer(send, 413, "too_large", self._too_large())
-
-    def _too_large(self) -> str:
-        return f"A request may hold {self.doors.most_bytes // 2**20} MB; send fewer or smaller pictures."
+        await self.app(scope, counted, sent)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
         """Why a request may not come in: (status, kind, message); None: it may."""
@@ -102,7 +101,7 @@ class Access:
             return 403, "other_origin", "Pages of other sites may not use this server."
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self.doors.most_bytes:
-            return 413, "too_large", self._too_large()
+            return 413, "too_large", too_large(self.doors.most_bytes)
         user = self.doors.user_of(_token(headers))
         scope.setdefault("state", {})["user"] = user
         path = scope["path"]

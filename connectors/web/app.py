@@ -1,0 +1,163 @@
+"""The application: what it holds, who comes in, and what becomes of errors; its routes are in modules of their own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import generate_latest
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from ...errors import SaccadeError, UserError
+from ..listeners import JsonLog, Several
+from ..turns import Busy, Turns
+from .access import COOKIE, Access, Doors
+from .metrics import Figures, Loads
+from .views import Views, error_view
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ...agent.agent import Agent
+
+PAGE = Path(__file__).parent / "page"
+NOT_FOUND = frozenset({"unknown_chat", "unknown_picture", "unknown_region", "unknown_item", "unknown_model"})
+AGAIN = 5  # seconds after which to ask again where all is busy
+
+
+@dataclass
+class House:
+    """What the routes share."""
+
+    agent: Agent
+    doors: Doors
+    turns: Turns
+    views: Views
+    figures: Figures
+    ready: threading.Event = field(default_factory=threading.Event)
+    failed: str | None = None  # why the controller cannot be loaded
+
+
+def user_of(request: Request) -> str:
+    """Whose request it is; `Access` has settled that."""
+    return request.scope["state"]["user"]
+
+
+def house_of(request: Request) -> House:
+    """What the routes share."""
+    return request.app.state.house
+
+
+def create_app(agent: Agent, doors: Doors = Doors(), *, log_words: bool = False, **bounds: int) -> FastAPI:  # noqa: B008
+    """The application over an agent; give it to any ASGI server, or to `server.serve`.
+
+    Args:
+        agent: the agent; it is closed by whoever made it.
+        doors: who may come in.
+        log_words: write the words of answers to the log, too.
+        bounds: of `connectors.turns.Turns`: at_once, waiting, of_one.
+    """
+    from . import chats, gallery, openai_api
+
+    figures = Figures()
+    turns = Turns(listener=Several(figures, JsonLog(words=log_words)), **bounds)
+    house = House(agent, doors, turns, Views(agent.settings.home), figures)
+    figures.registry.register(Loads(turns, agent))  # pyright: ignore[reportArgumentType]  # a collector by its method
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        threading.Thread(target=_load, args=(house,), daemon=True).start()
+        yield
+        await run_in_threadpool(turns.close)
+
+    app = FastAPI(title="Saccade", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
+    app.state.house = house
+    for module in (chats, gallery, openai_api):
+        app.include_router(module.router)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    _add_common(app, house)
+    app.add_middleware(Access, doors=doors)
+    return app
+
+
+def _load(house: House) -> None:
+    try:
+        house.agent.warm_up()
+        house.ready.set()
+    except SaccadeError as error:
+        house.failed = error.message
+
+
+def _add_common(app: FastAPI, house: House) -> None:
+    @app.get("/")
+    async def page() -> Response:
+        return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache"})
+
+    @app.get("/favicon.ico")
+    async def icon() -> Response:
+        return FileResponse(PAGE / "icon.svg", media_type="image/svg+xml")
+
+    @app.post("/login")
+    async def login(request: Request) -> Response:
+        given = await request.json()
+        token = str(given.get("token", "")) if isinstance(given, dict) else ""
+        user = house.doors.user_of(token)
+        if user is None:
+            return JSONResponse(error_view("That is no token of this server.", "no_token"), 401)
+        answer = JSONResponse({"user": user})
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure, max_age=30 * 86_400)
+        return answer
+
+    @app.get("/healthz")
+    async def alive() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz")
+    async def ready() -> Response:
+        if house.ready.is_set():
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse(f"{'failed' if house.failed else 'loading'}\n", 503)
+
+    @app.get("/metrics")
+    async def figures() -> Response:
+        return Response(generate_latest(house.figures.registry), media_type="text/plain; version=0.0.4")
+
+    @app.exception_handler(SaccadeError)
+    async def told(request: Request, error: SaccadeError) -> Response:
+        return answer_to(error, house.views)
+
+    @app.exception_handler(RequestValidationError)
+    async def misfit(request: Request, error: RequestValidationError) -> Response:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+        return JSONResponse(error_view(f"The request does not fit: {wrong}.", "bad_request"), 400)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        kind = {404: "not_found", 405: "wrong_method", 413: "too_large"}.get(error.status_code, "bad_request")
+        return JSONResponse(error_view(str(error.detail), kind), error.status_code, error.headers)
+
+
+def answer_to(error: BaseException, views: Views) -> JSONResponse:
+    """What went wrong as an answer: 400 and the like for what the sender can mend, 429 where all is busy, else 500."""
+    if isinstance(error, Busy):
+        return JSONResponse(error_view(error.message, error.kind), 429, {"retry-after": str(AGAIN)})
+    if isinstance(error, UserError):
+        status = 404 if error.kind in NOT_FOUND else 400
+        return JSONResponse(error_view(views.words(error.message), error.kind), status)
+    return JSONResponse(error_view("Something went wrong here; the log has more.", "fault"), 500)
+
+
+def error_event(error: BaseException, views: Views) -> dict[str, Any]:
+    """What went wrong in the middle of a stream."""
+    known = isinstance(error, SaccadeError)
+    message = views.words(error.message) if known else "Something went wrong here; the log has more."
+    return {"type": "error", "kind": error.kind if known else "fault", "message": message}
