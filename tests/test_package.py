@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "training": {"queries", "scenes", "testing", "tools", "prompts", "memory"},
     "evals": {"agent", "memory", "prompts", "queries", "scenes", "testing", "tools", "training"},
     "benchmarks": {"agent", "memory", "prompts", "scenes", "testing", "tools", "training", "evals"},
-    "cli": {"agent", "memory", "prompts", "scenes", "tools", "training", "evals"},
+    "connectors": {"agent", "memory", "tools"},
+    "cli": {"agent", "connectors", "memory", "prompts", "scenes", "tools", "training", "evals"},
 }
 LONGEST = 400  # lines of a module: a longer one is two ideas
 MOST = 20  # modules in a folder

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,10 +15,12 @@ from prometheus_client import generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from ...errors import SaccadeError, UserError
+from ...errors import SaccadeError
 from ..listeners import JsonLog, Several
-from ..turns import Busy, Turns
+from ..turns import Turns
+from . import chats, gallery, openai_api
 from .access import COOKIE, Access, Doors
+from .house import House, answer_to
 from .metrics import Figures, Loads
 from .views import Views, error_view
 
@@ -29,31 +30,6 @@ if TYPE_CHECKING:
     from ...agent.agent import Agent
 
 PAGE = Path(__file__).parent / "page"
-NOT_FOUND = frozenset({"unknown_chat", "unknown_picture", "unknown_region", "unknown_item", "unknown_model"})
-AGAIN = 5  # seconds after which to ask again where all is busy
-
-
-@dataclass
-class House:
-    """What the routes share."""
-
-    agent: Agent
-    doors: Doors
-    turns: Turns
-    views: Views
-    figures: Figures
-    ready: threading.Event = field(default_factory=threading.Event)
-    failed: str | None = None  # why the controller cannot be loaded
-
-
-def user_of(request: Request) -> str:
-    """Whose request it is; `Access` has settled that."""
-    return request.scope["state"]["user"]
-
-
-def house_of(request: Request) -> House:
-    """What the routes share."""
-    return request.app.state.house
 
 
 def create_app(agent: Agent, doors: Doors = Doors(), *, log_words: bool = False, **bounds: int) -> FastAPI:  # noqa: B008
@@ -65,8 +41,6 @@ def create_app(agent: Agent, doors: Doors = Doors(), *, log_words: bool = False,
         log_words: write the words of answers to the log, too.
         bounds: of `connectors.turns.Turns`: at_once, waiting, of_one.
     """
-    from . import chats, gallery, openai_api
-
     figures = Figures()
     turns = Turns(listener=Several(figures, JsonLog(words=log_words)), **bounds)
     house = House(agent, doors, turns, Views(agent.settings.home), figures)
@@ -144,20 +118,3 @@ def _add_common(app: FastAPI, house: House) -> None:
     async def refused(request: Request, error: HTTPException) -> Response:
         kind = {404: "not_found", 405: "wrong_method", 413: "too_large"}.get(error.status_code, "bad_request")
         return JSONResponse(error_view(str(error.detail), kind), error.status_code, error.headers)
-
-
-def answer_to(error: BaseException, views: Views) -> JSONResponse:
-    """What went wrong as an answer: 400 and the like for what the sender can mend, 429 where all is busy, else 500."""
-    if isinstance(error, Busy):
-        return JSONResponse(error_view(error.message, error.kind), 429, {"retry-after": str(AGAIN)})
-    if isinstance(error, UserError):
-        status = 404 if error.kind in NOT_FOUND else 400
-        return JSONResponse(error_view(views.words(error.message), error.kind), status)
-    return JSONResponse(error_view("Something went wrong here; the log has more.", "fault"), 500)
-
-
-def error_event(error: BaseException, views: Views) -> dict[str, Any]:
-    """What went wrong in the middle of a stream."""
-    known = isinstance(error, SaccadeError)
-    message = views.words(error.message) if known else "Something went wrong here; the log has more."
-    return {"type": "error", "kind": error.kind if known else "fault", "message": message}

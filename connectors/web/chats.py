@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from ...errors import SaccadeError, UserError
-from .app import error_event, house_of, user_of
+from .house import error_event, house_of, user_of
 from .streams import begun, events_of, sse
 
 router = APIRouter()

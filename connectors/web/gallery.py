@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 from PIL import Image
 
 from ...memory.query import Query
-from .app import house_of, user_of
+from .house import house_of, user_of
 
 router = APIRouter()
 MOST = 60  # hits of one answer

