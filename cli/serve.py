@@ -1,4 +1,4 @@
-"""The commands under which others meet the agent: `serve`."""
+"""The commands under which others meet the agent: `serve`, `mcp`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .options import Controller, ProfileName, User
 def add_commands(app: typer.Typer) -> None:
     """Give an app the commands of this module."""
     app.command()(serve)
+    app.command("mcp")(serve_mcp)
 
 
 def serve(
@@ -47,3 +48,38 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         typer.echo(f"Saccade listens on http://{shown}:{port} (Ctrl-C stops it).", err=True)
         serve(agent, host, port, doors, log_words=log_words, at_once=at_once)
+
+
+def serve_mcp(
+    http: Annotated[bool, typer.Option("--http", help="Listen for many clients, instead of talking to one.")] = False,
+    host: Annotated[
+        str, typer.Option(help="With --http: where; anything but this machine needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="With --http.")] = 8766,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(help='With --http: a TOML file, as in ann = "her token". Else: SACCADE_TOKEN.'),
+    ] = None,
+    profile: ProfileName = None,
+    controller: Controller = None,
+    user: User = None,
+) -> None:
+    """Give Saccade's tools to another agent by the Model Context Protocol.
+
+    An MCP client starts it itself: command `saccade`, arguments `["mcp"]`. With --http: http://127.0.0.1:8766/mcp.
+    """
+    need("mcp", "The Model Context Protocol")
+    from ..agent.agent import ME, Agent
+    from ..connectors.mcp_server import serve_http, serve_stdio
+
+    with Agent(profile=profile, controller=controller) as agent:
+        if not http:
+            serve_stdio(agent, user or ME)
+            return
+        need("web", "--http")
+        from ..connectors.web.server import check_host, doors_of
+
+        doors = doors_of(tokens, user or ME)
+        check_host(host, doors)
+        typer.echo(f"Saccade listens on http://{host}:{port}/mcp (Ctrl-C stops it).", err=True)
+        serve_http(agent, host, port, doors)

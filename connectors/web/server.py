@@ -27,14 +27,19 @@ def serve(agent: Agent, host: str, port: int, doors: Doors, *, log_words: bool =
     """
     import uvicorn
 
+    check_host(host, doors)
+    app = create_app(agent, doors, log_words=log_words, at_once=at_once)
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=STOPPING, server_header=False)
+
+
+def check_host(host: str, doors: Doors) -> None:
+    """Refuse to let other machines in without a token. Raises UserError (kind "no_token")."""
     if not doors.tokens and host not in LOOPBACK:
         raise UserError(
             f"--host {host} lets other machines in, so a token is needed: set SACCADE_TOKEN to {SHORTEST} characters "
             "or more, or give a file of users and their tokens with --tokens.",
             kind="no_token",
         )
-    app = create_app(agent, doors, log_words=log_words, at_once=at_once)
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=STOPPING, server_header=False)
 
 
 def doors_of(tokens: Path | None, user: str, most_mb: int | None = None) -> Doors:

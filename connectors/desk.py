@@ -1,0 +1,125 @@
+"""Tools called by name over one conversation's pictures, by a controller of somebody else's (MCP, LangChain)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from ..errors import UserError
+from ..memory.ledger.pending_turns import PendingTurn
+from ..tools.runner import Observation, ToolRunner
+from ..tools.user_memory import UserMemory
+
+if TYPE_CHECKING:
+    from ..agent.agent import Agent
+    from ..agent.reply import Reply
+    from ..memory.pictures.decode import Source
+    from ..memory.records import Picture
+
+SHOWN_SIDE = 1024  # px: the longer side of a picture as a model is shown it
+
+
+class Desk:
+    """One conversation in which whoever holds it calls the tools; `ask` lets our own controller work in it, too.
+
+    Safe for threads: calls wait for each other.
+
+    Args:
+        agent: whose tools, experts and memory.
+        user: whose pictures.
+        chat: go on with this conversation.
+    """
+
+    def __init__(self, agent: Agent, user: str | None = None, chat: str | None = None) -> None:
+        self.agent = agent
+        self.chat = agent.chat(user, chat)
+        self.workspace = self.chat.workspace
+        readers = {name for name, tool in agent.tools.items() if tool.reads}
+        memory = UserMemory(lambda: agent.memory, self.workspace, agent.experts, readers)
+        self._runner = ToolRunner(agent.tools, self.workspace, agent.experts, memory=memory)
+        self._lock = threading.Lock()
+        self._calls = 0
+
+    def show(self, sources: Sequence[Source]) -> list[Picture]:
+        """Take pictures in: paths, bytes, Pillow images. All are taken in, or none.
+
+        Raises:
+            UserError: one of them is no picture, or is too large.
+        """
+        decoded = [self.workspace.store.decode(source) for source in sources]
+        with self._lock:
+            self._remember()
+            _, pictures = self.workspace.begin_turn(decoded, remember=self.agent.settings.remember)
+        return pictures
+
+    def call(self, tool: str, arguments: dict[str, Any]) -> Observation:
+        """Call a tool; what is wrong with a call is told in its observation (`ok` is False then)."""
+        with self._lock:
+            if not self.workspace.turn:
+                self.workspace.begin_turn([], remember=self.agent.settings.remember)
+            turn = self.workspace.turn
+            self._calls += 1
+            name = f"call_{turn}_{len(self.workspace.calls(turn)) + 1}"
+            return self._runner.run(name, tool, arguments, turn)
+
+    def ask(self, request: str, pictures: Sequence[Source] = ()) -> Reply:
+        """Let our own controller work; the regions and pictures that it makes have handles here.
+
+        Raises:
+            UserError: as `Chat.send`.
+        """
+        with self._lock:
+            self._remember()
+        return self.chat.send(request, pictures)
+
+    def image(self, handle: str, side: int | None = SHOWN_SIDE) -> bytes:
+        """The PNG of a picture of the conversation, no larger than `side`.
+
+        Raises:
+            ToolRetry: there is no such picture.
+        """
+        return png_of(self.workspace.open(self.workspace.picture(handle).id, alpha=True), side)
+
+    def close(self) -> None:
+        """Have what was met remembered."""
+        with self._lock:
+            self._remember()
+
+    def _remember(self) -> None:
+        turn = self.workspace.turn
+        if turn and self.agent.settings.remember and self.workspace.met_anything(turn):
+            self.agent.remembering.put(PendingTurn(self.chat.user, self.chat.id, turn))
+
+
+def png_of(image: Image.Image, side: int | None) -> bytes:
+    """A picture as a PNG, made smaller where it is larger than `side`."""
+    if side is not None:
+        image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return data.getvalue()
+
+
+def source_of(given: str, *, paths: bool) -> Source:
+    """A picture as a model names it: a data URL or base64, or, where files may be opened, a path.
+
+    Raises:
+        UserError: it is neither.
+    """
+    head, comma, data = given.partition(",")
+    text = data if comma and head.startswith("data:") else given
+    if (comma and head.startswith("data:")) or not paths:
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise UserError(
+                f"{given[:40]!r} is no picture: send it as base64, or as data:image/png;base64,....",
+                kind="not_a_picture",
+            ) from error
+    return Path(given).expanduser()
