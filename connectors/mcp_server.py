@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
@@ -172,8 +171,8 @@ def _observed(desk: Desk, name: str, seen: Observation) -> types.CallToolResult:
     content += [_image(desk.image(str(one.handle))) for one in seen.recorded.pictures]
     if not seen.ok:
         return types.CallToolResult(content=content, is_error=True)
-    tool = desk.agent.tools[name]
-    values = json.loads(json.dumps(tool.values(seen.recorded), default=_plain))
+    output = desk.agent.tools[name].output(seen.recorded, seen.text, desk.workspace)
+    values = without_paths(output.model_dump(mode="json"))
     return types.CallToolResult(content=content, structured_content=values)
 
 
@@ -194,9 +193,11 @@ def _image(png: bytes) -> types.ImageContent:
     return types.ImageContent(data=base64.b64encode(png).decode("ascii"), mime_type="image/png")
 
 
-def _plain(value: Any) -> Any:
-    """A value of a tool's output as JSON; of a picture or region no path of this machine."""
-    return value.model_dump(mode="json", exclude={"path", "mask"}) if isinstance(value, BaseModel) else str(value)
+def without_paths(value: Any) -> Any:
+    """JSON values without what is called `path`: no path of this machine leaves it."""
+    if isinstance(value, dict):
+        return {key: without_paths(one) for key, one in value.items() if key != "path"}
+    return [without_paths(one) for one in value] if isinstance(value, list) else value
 
 
 def _listed(agent: Agent, user: str, cursor: str | None) -> types.ListResourcesResult:

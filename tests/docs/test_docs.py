@@ -15,7 +15,7 @@ DOCS = Path(saccade.__file__).parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["testing", "tasks"])
+@pytest.mark.parametrize("page", ["testing", "tasks", "serve"])
 def test_the_code_of_a_page_runs_as_written(page, tmp_path):
     blocks = BLOCK.findall((DOCS / f"{page}.md").read_text("utf-8"))
     assert blocks
