@@ -1,4 +1,4 @@
-"""The commands under which others meet the agent: `serve`, `mcp`."""
+"""The commands under which others meet the agent: `serve`, `mcp`, `slack`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def add_commands(app: typer.Typer) -> None:
     """Give an app the commands of this module."""
     app.command()(serve)
     app.command("mcp")(serve_mcp)
+    app.command("slack")(serve_slack)
 
 
 def serve(
@@ -83,3 +84,55 @@ def serve_mcp(
         check_host(host, doors)
         typer.echo(f"Saccade listens on http://{host}:{port}/mcp (Ctrl-C stops it).", err=True)
         serve_http(agent, host, port, doors)
+
+
+def serve_slack(
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="Print the app's manifest, to be pasted at api.slack.com, and end.")
+    ] = False,
+    http: Annotated[
+        str | None,
+        typer.Option(help="The https address at which Slack reaches this machine; without it Socket Mode is used."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="With --http: where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="With --http.")] = 8767,
+    team: Annotated[
+        list[str] | None, typer.Option(help="A workspace that may ask (its id); several times. All.")
+    ] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="A channel that may ask (its id); several times. All.")
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
+    log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
+    profile: ProfileName = None,
+    controller: Controller = None,
+) -> None:
+    """Answer in Slack: mention it, or write to it directly, with pictures.
+
+    Set up once as docs/slack.md says: `saccade slack --manifest`, then SLACK_BOT_TOKEN and SLACK_APP_TOKEN.
+    """
+    need("slack", "Slack")
+    import logging
+
+    from ..agent.agent import Agent
+    from ..connectors.slack import server
+    from ..connectors.slack.app import Allowed
+
+    if manifest:
+        typer.echo(server.manifest(http))
+        return
+    token = server.secret("SLACK_BOT_TOKEN", "the bot's token (xoxb-...), under OAuth & Permissions")
+    app_token = "" if http else server.secret("SLACK_APP_TOKEN", "the app-level token (xapp-...), for Socket Mode")
+    signing = server.secret("SLACK_SIGNING_SECRET", "it is under Basic Information") if http else "unused"
+    if http:
+        need("web", "--http")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    allowed = Allowed(frozenset(team or ()), frozenset(channel or ()))
+    with Agent(profile=profile, controller=controller) as agent:
+        bot, app = server.put_together(agent, token, signing, allowed, at_once=at_once, log_words=log_words)
+        typer.echo("Saccade answers in Slack (Ctrl-C stops it).", err=True)
+        if http:
+            server.serve_http(bot, app, host, port)
+        else:
+            server.serve_socket(bot, app, app_token)

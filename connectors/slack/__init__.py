@@ -1,0 +1,1 @@
+"""Slack: a thread is a conversation, and a user of a workspace is an owner."""

@@ -1,0 +1,26 @@
+"""Words on their way to Slack and from it: nothing that a model or a picture says becomes a link or calls anybody."""
+
+from __future__ import annotations
+
+import re
+
+MOST = 3_900  # characters of a message; Slack cuts at 4,000 where it is updated
+_MENTION = re.compile(r"<@[A-Z0-9]+(?:\|[^>]*)?>")
+_MARKED = re.compile(r"<(?:([^|>]*)\|)?([^>]*)>")
+_JOINER = "\u2060"  # a word joiner: it has no width, and what is before it and behind it is no address
+
+
+def escaped(text: str) -> str:
+    """A text that Slack shows as it is: no mentions, no links, no channel-wide calls, and not too long."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"(?i)\b(https?|ftp|mailto)(:)", rf"\1{_JOINER}\2", text)  # Slack makes links of bare addresses, too
+    text = re.sub(r"@(here|channel|everyone)\b", rf"@{_JOINER}\1", text)
+    return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
+
+
+def said(text: str) -> str:
+    """What a person wrote, without Slack's marks: mentions of us are left out, links are what they show."""
+    plain = _MENTION.sub(" ", text)
+    plain = _MARKED.sub(lambda found: found[2].lstrip("#!@"), plain)  # what is marked, or the words that stand for it
+    plain = plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return " ".join(plain.split())
