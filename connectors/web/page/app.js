@@ -3,6 +3,7 @@
 const byId = (id) => document.getElementById(id);
 const COLORS = ["#e6194b", "#0082c8", "#3cb44b", "#f58231", "#911eb4", "#008080", "#f032e6", "#806000", "#000080", "#c0392b"];
 const TRIES = ["What is in this picture?", "How many things are there?", "Cut out the biggest one", "Read me what it says"];
+const REMEMBERED = 1500; // ms after an answer by which what was met is remembered
 const NEAR = 80; // px from the end within which the talk follows what is written
 
 const state = { chat: null, attached: [], stop: null, pictures: new Map() };
@@ -131,7 +132,7 @@ function sheetView(picture, regions) {
       const id = `mask-${region.id.replace(".", "-")}-${at}-${Math.random().toString(36).slice(2, 8)}`;
       const mask = drawn("mask", { id });
       mask.append(drawn("image", { href: region.mask, width: picture.width, height: picture.height, preserveAspectRatio: "none" }));
-      group.append(mask, drawn("rect", { width: picture.width, height: picture.height, fill: color, opacity: 0.45, mask: `url(#${id})` }));
+      group.append(mask, drawn("rect", { width: picture.width, height: picture.height, fill: color, opacity: 0.35, mask: `url(#${id})` }));
     }
     group.append(drawn("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0, fill: "none", stroke: "#fff", "stroke-width": 2 * line }),
       drawn("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0, fill: "none", stroke: color, "stroke-width": line }));
@@ -214,6 +215,7 @@ async function ask(text, attached) {
     state.stop = null;
     busy(false);
     listChats().catch(() => {});
+    setTimeout(() => { if (!byId("words").value) showMemory().catch(() => {}); }, REMEMBERED);
     follow();
   }
 }
