@@ -110,8 +110,12 @@ class Bot:
         with self._lock:
             return not self._busy and not self.inbox.threads()
 
-    def close(self, seconds: float = 10.0) -> None:
-        """Take on no more; what runs has so many seconds to come to its end. The rest goes on at the next start."""
+    def close(self, seconds: float = 8.0) -> int:
+        """Take on no more; what runs has so many seconds to end, and the rest goes on at the next start.
+
+        Returns:
+            How many threads are still at work: a model cannot be interrupted.
+        """
         self._stopping.set()
         until = time.monotonic() + seconds
         while self._busy and time.monotonic() < until:
@@ -119,6 +123,7 @@ class Bot:
         self._workers.shutdown(wait=False, cancel_futures=True)
         if not self._busy:
             self.inbox.close()
+        return len(self._busy)
 
     def _wake(self, thread: str) -> None:
         with self._lock:

@@ -22,6 +22,7 @@ from ..errors import SaccadeError
 from ..memory.query import Query
 from ..tools.contracts import without_marks
 from .desk import Desk, png_of, source_of
+from .running import run_server
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -242,11 +243,9 @@ def serve_stdio(agent: Agent, user: str) -> None:
 
 def serve_http(agent: Agent, host: str, port: int, doors: Doors) -> None:
     """Talk to many clients over streamable HTTP, at `/mcp`, until SIGINT or SIGTERM."""
-    import uvicorn
-
     desks = Desks(agent)
     try:
-        uvicorn.run(http_app(agent, desks, host, doors), host=host, port=port, log_level="warning", server_header=False)
+        run_server(http_app(agent, desks, host, doors), host, port)
     finally:
         desks.close()
 

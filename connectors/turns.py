@@ -102,16 +102,25 @@ class Turns:
                 self._workers.submit(self._work, ticket)
         return ticket
 
-    def close(self, seconds: float = 10.0) -> None:
-        """Take on nothing more and let what runs come to its end; after so many seconds it ends at its next step."""
+    def close(self, seconds: float = 10.0) -> bool:
+        """Take on nothing more, let what runs come to its end, and cancel the rest; whether all has ended.
+
+        What has not ended after `seconds` is stopped at its next step; a model that is at work cannot be interrupted.
+        Nothing is lost by leaving it: each step is on disk, and the next message of its conversation finishes the turn.
+        """
         with self._lock:
             self._closed = True
-        until = time.monotonic() + seconds
-        while self._tickets and time.monotonic() < until:
-            time.sleep(0.05)
+        self._ended(seconds)
         for ticket in list(self._tickets.values()):
             ticket.cancel()
-        self._workers.shutdown(wait=True)
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        return self._ended(1.0)
+
+    def _ended(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while self._running and time.monotonic() < until:
+            time.sleep(0.02)
+        return not self._running
 
     def _work(self, ticket: Ticket) -> None:
         from ..agent.chat import TurnCancelled

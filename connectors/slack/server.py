@@ -15,6 +15,7 @@ from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from ...errors import UserError
 from ..bot import Bot
 from ..listeners import JsonLog
+from ..running import leave, run_server
 from .app import SHORTCUT, Allowed, create_app
 from .files import HOSTS, Files
 from .service import SlackService
@@ -63,12 +64,11 @@ def serve_socket(bot: Bot, app: App, app_token: str) -> None:
         stop.wait()
     finally:
         handler.close()
-        bot.close()
+        leave(bot.close())
 
 
 def serve_http(bot: Bot, app: App, host: str, port: int) -> None:
     """Listen for Slack's requests at `/slack/events` until SIGINT or SIGTERM."""
-    import uvicorn
     from slack_bolt.adapter.starlette.handler import to_bolt_request, to_starlette_response
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -86,9 +86,9 @@ def serve_http(bot: Bot, app: App, host: str, port: int) -> None:
     web = Starlette(routes=[Route("/slack/events", events, methods=["POST"]), Route("/healthz", alive)])
     bot.start()
     try:
-        uvicorn.run(web, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
+        run_server(web, host, port)
     finally:
-        bot.close()
+        leave(bot.close())
 
 
 def manifest(url: str | None) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ...agent.agent import Agent
 
+CLOSING = 2.0  # seconds that turns have to end once their connections are gone
 PAGE = Path(__file__).parent / "page"
 
 
@@ -50,7 +51,7 @@ def create_app(agent: Agent, doors: Doors = Doors(), *, log_words: bool = False,
     async def life(app: FastAPI) -> AsyncIterator[None]:
         threading.Thread(target=_load, args=(house,), daemon=True).start()
         yield
-        await run_in_threadpool(turns.close)
+        await run_in_threadpool(turns.close, CLOSING)
 
     app = FastAPI(title="Saccade", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     app.state.house = house

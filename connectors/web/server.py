@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UserError
+from ..running import leave, run_server
 from .access import LOOPBACK, MOST_BYTES, Doors
 from .app import create_app
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ...agent.agent import Agent
 
 SHORTEST = 16  # characters of a token
-STOPPING = 10  # seconds that a running turn has to come to its end
 
 
 def serve(agent: Agent, host: str, port: int, doors: Doors, *, log_words: bool = False, at_once: int = 2) -> None:
@@ -25,11 +25,10 @@ def serve(agent: Agent, host: str, port: int, doors: Doors, *, log_words: bool =
     Raises:
         UserError: others could come in without a token (kind "no_token").
     """
-    import uvicorn
-
     check_host(host, doors)
     app = create_app(agent, doors, log_words=log_words, at_once=at_once)
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=STOPPING, server_header=False)
+    run_server(app, host, port)
+    leave(app.state.house.turns.running)
 
 
 def check_host(host: str, doors: Doors) -> None:
