@@ -12,6 +12,7 @@ EXTRAS = {
     "mcp": "mcp",
     "openai": "langchain_openai",
     "slack": "slack_bolt",
+    "telegram": "telegram",
     "tesseract": "pytesseract",
     "web": "fastapi",
 }

@@ -1,4 +1,4 @@
-"""The commands under which others meet the agent: `serve`, `mcp`, `slack`."""
+"""The commands under which others meet the agent: `serve`, `mcp`, `slack`, `telegram`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(serve)
     app.command("mcp")(serve_mcp)
     app.command("slack")(serve_slack)
+    app.command("telegram")(serve_telegram)
 
 
 def serve(
@@ -109,21 +110,22 @@ def serve_slack(
 ) -> None:
     """Answer in Slack: mention it, or write to it directly, with pictures.
 
-    Set up once as docs/slack.md says: `saccade slack --manifest`, then SLACK_BOT_TOKEN and SLACK_APP_TOKEN.
+    Set up once as docs/bots.md says: `saccade slack --manifest`, then SLACK_BOT_TOKEN and SLACK_APP_TOKEN.
     """
     need("slack", "Slack")
     import logging
 
     from ..agent.agent import Agent
+    from ..connectors.running import secret
     from ..connectors.slack import server
     from ..connectors.slack.app import Allowed
 
     if manifest:
         typer.echo(server.manifest(http))
         return
-    token = server.secret("SLACK_BOT_TOKEN", "the bot's token (xoxb-...), under OAuth & Permissions")
-    app_token = "" if http else server.secret("SLACK_APP_TOKEN", "the app-level token (xapp-...), for Socket Mode")
-    signing = server.secret("SLACK_SIGNING_SECRET", "it is under Basic Information") if http else "unused"
+    token = secret("SLACK_BOT_TOKEN", "the bot's token (xoxb-...), under OAuth & Permissions")
+    app_token = "" if http else secret("SLACK_APP_TOKEN", "the app-level token (xapp-...), for Socket Mode")
+    signing = secret("SLACK_SIGNING_SECRET", "it is under Basic Information") if http else "unused"
     if http:
         need("web", "--http")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -136,3 +138,36 @@ def serve_slack(
             server.serve_http(bot, app, host, port)
         else:
             server.serve_socket(bot, app, app_token)
+
+
+def serve_telegram(
+    chat: Annotated[list[int] | None, typer.Option(help="A chat that may ask (its number); again for more.")] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
+    log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
+    profile: ProfileName = None,
+    controller: Controller = None,
+) -> None:
+    """Answer in Telegram: write to the bot with pictures, or name it in a group.
+
+    Set up once: /newbot at @BotFather gives a token; export TELEGRAM_BOT_TOKEN=... Nothing here need be reachable.
+    """
+    need("telegram", "Telegram")
+    import logging
+
+    from telegram import Bot as TelegramBot
+
+    from ..agent.agent import Agent
+    from ..connectors.bot import Bot
+    from ..connectors.listeners import JsonLog
+    from ..connectors.running import secret
+    from ..connectors.telegram.app import serve
+    from ..connectors.telegram.service import TelegramService
+
+    token = secret("TELEGRAM_BOT_TOKEN", "the token that @BotFather gave with /newbot")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines have the token in them
+    with Agent(profile=profile, controller=controller) as agent:
+        service = TelegramService(TelegramBot(token))
+        bot = Bot(agent, service, at_once=at_once, listener=JsonLog(words=log_words))
+        typer.echo(f"Saccade answers as @{service.bot.username} (Ctrl-C stops it).", err=True)
+        serve(bot, service, chat or ())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..agent.chat import TurnCancelled
 from ..agent.events import Event, ExpertSaid, Loading, StepStarted
 from ..errors import SaccadeError, UserError
+from ..memory.query import Hit, Query
 from .inbox import Answer, Inbox, Incoming, Waiting
 from .listeners import Listener
 
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("saccade.bot")
 AT_ONCE = 2  # turns that run side by side
 OF_ONE = 8  # messages of one user that may wait
+HITS = 8  # of a search
 TRIES = 3  # of a turn that dies each time
 PAUSE = 1.0  # seconds between two words about how far a turn is
 AGAIN = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds before the service is tried once more
 BUSY = "You have asked for a lot already; I answer that first. Please ask this again in a minute."
+FORGET_FIRST = "This deletes every picture and conversation of yours, for good. If you mean it: {command} everything"
 FAULT = "Something went wrong on my side, and I could not answer this. Please ask again."
 
 
@@ -95,15 +98,33 @@ class Bot:
         for thread in self.inbox.threads():
             self._wake(thread)
 
-    def receive(self, message: Incoming) -> bool:
-        """Take a message on, durably and at once; False: it was known, or there is no more room (which is told)."""
-        full = self.inbox.waiting_of(message.user) >= self.of_one
+    def receive(self, message: Incoming, answer: Answer | None = None) -> bool:
+        """Take a message on, durably and at once.
+
+        Args:
+            message: what came.
+            answer: what to answer with, where no turn is needed for that (a command, say).
+
+        Returns:
+            False where it was known, or there is no more room, which the person is told.
+        """
+        full = answer is None and self.inbox.waiting_of(message.user) >= self.of_one
         if not self.inbox.claim(message):
             return False
-        if full:
-            self.inbox.answer(message.id, Answer(BUSY))
+        if answer is not None or full:
+            self.inbox.answer(message.id, answer or Answer(BUSY))
         self._wake(message.thread)
         return not full
+
+    def found(self, user: str, words: str) -> str:
+        """What a person has shown and words lead to, a line each."""
+        hits = self.agent.memory.recall(user, Query(words=words, k=HITS))
+        return "\n".join(_line(hit) for hit in hits) or "I have seen nothing like that."
+
+    def forget(self, user: str) -> str:
+        """Delete all that is kept of a person's, for good; what to tell them."""
+        gone = self.agent.memory.forget(user, everything=True)
+        return f"Deleted for good: {len(gone.pictures)} pictures and {len(gone.chats)} conversations."
 
     def idle(self) -> bool:
         """Whether nothing is to be done."""
@@ -274,6 +295,11 @@ class Bot:
                 LOG.info("%s was not told how far it is: %s", self.service.name, type(error).__name__)
 
         return tell
+
+
+def _line(hit: Hit) -> str:
+    name = hit.label or hit.caption or Path(hit.source or hit.id).name
+    return f"• {name}, seen {hit.seen:%Y-%m-%d %H:%M}{f': {hit.why}' if hit.why else ''}"
 
 
 def progress_of(event: Event) -> str | None:

@@ -8,11 +8,21 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from ..errors import UserError
 
 LOG = logging.getLogger("saccade.connectors")
 STOPPING = 7  # seconds that a running request has to come to its end
+
+
+def secret(name: str, what: str) -> str:
+    """A secret of the environment. Raises UserError (kind "no_secret") where it is not there."""
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise UserError(f"{name} is not set: {what}. docs/bots.md has each step.", kind="no_secret")
+    return value
 
 
 class _Stopped(BaseException):
@@ -45,6 +55,20 @@ def _coming_back() -> Iterator[None]:
         yield
     except (_Stopped, KeyboardInterrupt):
         pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM call `stop` while the block runs; in a thread that hears no signals nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,15 +6,13 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 
 from ...errors import SaccadeError
-from ...memory.query import Hit, Query
-from ..bot import Bot
+from ..bot import FORGET_FIRST, Bot
 from ..inbox import Incoming
 from .text import escaped, said
 
@@ -23,11 +21,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("saccade.slack")
 SHORTCUT = "saccade_ask"
-HITS = 8
 HELP = "`/saccade search WORDS` finds pictures that you showed me; `/saccade forget` deletes all that I keep of yours."
-FORGET_FIRST = (
-    "This deletes every picture and conversation of yours, for good. If you mean it: `/saccade forget everything`."
-)
 
 
 @dataclass(frozen=True)
@@ -125,23 +119,14 @@ def _commanded(bot: Bot, body: dict[str, Any], allowed: Allowed) -> str:
     word, _, rest = str(body.get("text") or "").strip().partition(" ")
     try:
         if word == "search" and rest.strip():
-            hits = bot.agent.memory.recall(user, Query(words=rest.strip(), k=HITS))
-            lines = [_line(hit) for hit in hits]
-            return "\n".join(lines) or "I have seen nothing like that."
+            return escaped(bot.found(user, rest.strip()))
         if word == "forget":
             if rest.strip() != "everything":
-                return FORGET_FIRST
-            gone = bot.agent.memory.forget(user, everything=True)
-            return f"Deleted for good: {len(gone.pictures)} pictures and {len(gone.chats)} conversations."
+                return FORGET_FIRST.format(command="`/saccade forget") + "`"
+            return bot.forget(user)
     except SaccadeError as error:
         return escaped(error.message)
     return HELP
-
-
-def _line(hit: Hit) -> str:
-    name = hit.label or hit.caption or Path(hit.source or hit.id).name
-    why = f": {escaped(hit.why)}" if hit.why else ""
-    return f"• {escaped(name)}, seen {hit.seen:%Y-%m-%d %H:%M}{why}"
 
 
 def _question(body: dict[str, Any]) -> dict[str, Any]:

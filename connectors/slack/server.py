@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import threading
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -12,10 +10,9 @@ from typing import TYPE_CHECKING
 from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
-from ...errors import UserError
 from ..bot import Bot
 from ..listeners import JsonLog
-from ..running import leave, run_server
+from ..running import leave, run_server, stopped_by_signals
 from .app import SHORTCUT, Allowed, create_app
 from .files import HOSTS, Files
 from .service import SlackService
@@ -28,14 +25,6 @@ if TYPE_CHECKING:
 SCOPES = ("app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "files:read",
           "files:write", "groups:history", "im:history", "im:read", "im:write")  # fmt: skip
 EVENTS = ("app_mention", "assistant_thread_started", "assistant_thread_context_changed", "message.im")
-
-
-def secret(name: str, what: str) -> str:
-    """A secret of the environment. Raises UserError (kind "no_secret") where it is not there."""
-    value = os.environ.get(name, "").strip()
-    if not value:
-        raise UserError(f"{name} is not set: {what}. docs/slack.md has each step.", kind="no_secret")
-    return value
 
 
 def put_together(
@@ -55,16 +44,15 @@ def serve_socket(bot: Bot, app: App, app_token: str) -> None:
     from slack_bolt.adapter.socket_mode import SocketModeHandler
 
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     handler = SocketModeHandler(app, app_token)
-    handler.connect()
-    bot.start()
-    try:
-        stop.wait()
-    finally:
-        handler.close()
-        leave(bot.close())
+    with stopped_by_signals(stop.set):
+        handler.connect()
+        bot.start()
+        try:
+            stop.wait()
+        finally:
+            handler.close()
+            leave(bot.close())
 
 
 def serve_http(bot: Bot, app: App, host: str, port: int) -> None:
