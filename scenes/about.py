@@ -6,6 +6,7 @@ instead of knowing any model.
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from functools import cache
@@ -57,6 +58,19 @@ def _painter() -> dict[str, Any]:
         "words": [word for table in tables for said in table.values() for word in said],
         "colors": [*COLORS],
         "sketch": {word: list(COLORS[color]) for color, words in COLOR_WORDS.items() for word in words},
+        "codes": _codes(),
         "backgrounds": BACKGROUNDS,
         "shapes": {kind: proportion(kind) for kind in SHAPES},  # width beside height
     }
+
+
+def _codes() -> dict[str, str]:
+    """A pattern for each kind, by every word for it: 4 of 3 x 3 cells, any two as different as can be had."""
+    every = list(itertools.combinations(range(9), 4))
+    chosen: list[tuple[int, ...]] = []
+    for shared in (2, 3):  # cells that two patterns have in common, at most
+        for cells in every:
+            if len(chosen) < len(SHAPES) and all(len({*cells} & {*one}) <= shared for one in chosen):
+                chosen.append(cells)
+    codes = ["".join("1" if at in cells else "0" for at in range(9)) for cells in chosen]
+    return {word: code for kind, code in zip(SHAPES, codes, strict=True) for word in SHAPE_WORDS[kind]}
