@@ -2,8 +2,8 @@
 
 Positions as words are ReCo's idea (Yang et al. 2023, "Region-controlled text-to-image generation"). A small denoiser
 hardly learns from words where in a picture it is; so it is also shown a sketch, in the channels in which a picture that
-is to be mended comes: each box filled with the colour that is asked for. Words say which kind of thing stands there, and
-to a painter that declares `codes` a pattern of darker cells in the box says so, too, a different one for each kind: as in
+is to be mended comes: each box filled with the colour that is asked for. Words say which kind of thing stands there; to
+a painter that declares `codes`, a pattern of darker cells in the box says so, too, a different one for each kind: as in
 a semantic map, but with no more channels. A pattern looks like nothing; what a kind looks like is learned.
 """
 
