@@ -18,6 +18,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 
 from ..memory.ledger.pending_turns import PendingTurn
 from ..memory.pictures.decode import Source
+from ..memory.recipes import made, recipe_of
+from ..memory.records import Picture
 from ..prompts.references import request_text, split_request
 from ..tools.runner import ToolRunner
 from ..tools.user_memory import UserMemory
@@ -334,10 +336,7 @@ class Chat:
         if not draw and place.is_file():
             evidence = place
         if self._out is not None:
-            images = tuple(
-                dataclasses.replace(picture, path=export(picture.path, self._out, f"{picture.handle}.png"))
-                for picture in images
-            )
+            images = tuple(dataclasses.replace(picture, path=self._exported(picture, self._out)) for picture in images)
             evidence = evidence and export(evidence, self._out, evidence.name)
         return Reply(
             text,
@@ -349,6 +348,11 @@ class Chat:
             tuple(dict.fromkeys(warnings)),
             status_of(turn),
         )
+
+    def _exported(self, picture: Picture, folder: Path) -> Path:
+        """A copy of a picture that was made, with its recipe in it."""
+        recipe = recipe_of(self._workspace.store, picture.id, self.user) if made(picture) else None
+        return export(picture.path, folder, f"{picture.handle}.png", recipe)
 
 
 def _told(written: list[str], message: BaseMessage) -> list[str]:

@@ -33,6 +33,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(index)
     app.command()(search)
     app.command()(forget)
+    app.command()(recipe)
     app.add_typer(memory, name="memory")
 
 
@@ -177,6 +178,27 @@ def hit_json(hit: Any) -> dict[str, Any]:
         "seen": hit.seen.isoformat(),
         "why": hit.why,
     }
+
+
+def recipe(
+    picture: Annotated[str, typer.Argument(help="A picture that was made: its id (pic_...), or a PNG file.")],
+    user: User = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Show how a picture was made: the tool, what it was told, the seed, the weights, and what it was made from.
+
+    Example: saccade recipe out/img_2.png
+    """
+    from ..memory.recipes import recipe_in, recipe_of
+
+    path = Path(picture).expanduser()
+    told = recipe_in(path) if path.is_file() else None
+    if told is None:
+        with _opened(profile, user) as (agent, owner):
+            item = f"pic_{agent.store.decode(path).sha256[:12]}" if path.is_file() else picture
+            told = recipe_of(agent.store, item, owner)
+    typer.echo(json.dumps(told, ensure_ascii=False, indent=None if as_json else 1))
 
 
 def forget(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -260,51 +259,69 @@ def test_ask_about_this_picture(slack, offices):
     assert slack.answers("1.000001") == {f"{TEAM}:C1:view-V1": ["I see reg_1."]}
 
 
+# With SACCADE_LONG=1: a thousand messages and twenty kills, which takes some minutes.
+THREADS, KILLS = (200, 20) if os.environ.get("SACCADE_LONG") else (12, 4)
+EACH = 5  # messages of a thread
+
+
 def test_killed_again_and_again_it_answers_every_message_once(slack, tmp_path):
-    """60 messages in 12 threads, each delivered up to four times and shuffled, some first deliveries lost, 4 kills."""
+    """Each message is delivered up to four times and shuffled, and deliveries in the moment of a kill are lost."""
     chance = random.Random(7)
     bodies = [
-        slack.event(f"<@UBOT> number {chr(97 + thread)}x{turn}", ts=f"{thread + 1}.{turn:06d}",
+        slack.event(f"<@UBOT> number t{thread}x{turn}", ts=f"{thread + 1}.{turn:06d}",
                     thread=f"{thread + 1}.000000", user=f"U{thread}")
-        for thread in range(12) for turn in range(5)
+        for thread in range(THREADS) for turn in range(EACH)
     ]  # fmt: skip
     deliveries = [body for body in bodies for _ in range(chance.randint(1, 4))]
     chance.shuffle(deliveries)
+    kills = set(chance.sample(range(5, len(deliveries)), KILLS))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, slack_worker.__file__, str(tmp_path / "home"), slack.url, str(port)]
-    here = {**os.environ, "PYTHONPATH": str(Path(slack_worker.__file__).parent)}
-
-    def start():
-        process = subprocess.Popen(command, env=here)
-        for _ in range(1200):
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=1)
-                return process
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise AssertionError("the worker does not start")
-
-    worker = start()
-    kills = set(chance.sample(range(5, len(deliveries)), 4))
-    lost = []
-    for number, body in enumerate(deliveries):
-        if number in kills:
-            worker.send_signal(signal.SIGKILL)
-            worker.wait()
-            lost.append(body)  # a delivery that nobody took: Slack sends it again
-            worker = start()
-            continue
-        assert deliver(f"http://127.0.0.1:{port}", body).status_code == 200
-    for body in lost:
-        assert deliver(f"http://127.0.0.1:{port}", body).status_code == 200
-    for _ in range(1200):
-        answers = slack.answers()
-        if len(answers) == 60 and not any("Looking" in text for texts in answers.values() for text in texts):
-            break
-        time.sleep(0.05)
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) in (0, -signal.SIGTERM)
+    url = f"http://127.0.0.1:{port}"
+    worker = _started(tmp_path / "home", slack, port)
+    try:
+        lost, taken = [], []
+        for number, body in enumerate(deliveries):
+            if number in kills:
+                worker.kill()
+                worker.wait()
+                lost.append(body)  # nobody took it: Slack sends it again
+                worker = _started(tmp_path / "home", slack, port)
+                continue
+            began = time.perf_counter()
+            assert deliver(url, body).status_code == 200
+            taken.append(time.perf_counter() - began)
+        for body in lost:
+            assert deliver(url, body).status_code == 200
+        for _ in range(40 * len(bodies)):
+            answers = slack.answers()
+            texts = [text for some in answers.values() for text in some]
+            if len(answers) == len(bodies) and not any("Looking" in text for text in texts):
+                break
+            time.sleep(0.05)
+        worker.terminate()
+        assert worker.wait(30) == 0
+    finally:
+        worker.kill()
+        worker.wait()
     told = {message.rpartition(":")[2]: texts for message, texts in slack.answers().items()}
-    assert told == {f"{t + 1}.{n:06d}": [f"You said number {chr(97 + t)}x{n}."] for t in range(12) for n in range(5)}
+    assert told == {
+        f"{thread + 1}.{turn:06d}": [f"You said number t{thread}x{turn}."]
+        for thread in range(THREADS) for turn in range(EACH)
+    }  # fmt: skip
+    p99 = sorted(taken)[int(0.99 * len(taken))]
+    print(f"{len(bodies)} messages, {len(deliveries)} deliveries, {KILLS} kills; acknowledged p99 {1000 * p99:.0f} ms")
+
+
+def _started(home, slack, port):
+    """A bot in a process of its own, once it listens."""
+    command = [sys.executable, slack_worker.__file__, str(home), slack.url, str(port)]
+    worker = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(slack_worker.__file__).parent)})
+    while True:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=1)
+            return worker
+        except httpx.HTTPError:
+            assert worker.poll() is None
+            time.sleep(0.05)

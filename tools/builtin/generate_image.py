@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.metadata import version
 from typing import Annotated, Any
 
 from PIL import Image
@@ -159,11 +161,17 @@ def _best(
                 "prompt": request.prompt, "negative": request.negative, "seed": request.seed, "steps": request.steps,
                 "guidance": request.guidance, "background": request.background,
                 "things": [[words, [round(value, 4) for value in box]] for words, box in request.things or ()],
-                "weights": about.get("weights"),
+                "weights": about.get("weights"), "versions": _versions(),
             }  # fmt: skip
             best = image, verdict, recipe
     assert best is not None  # `tries` is at least 1
     return best
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of what paints: another version may paint other pixels."""
+    return {name: version(name) for name in ("diffusers", "torch", "transformers")}
 
 
 def _judged(context: ToolContext, image: Image.Image, wanted: Wanted, request: Paint) -> Verdict:
