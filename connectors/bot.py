@@ -245,11 +245,14 @@ class Bot:
             if waiting.tries >= TRIES:  # it has taken the process down each time
                 return Answer(FAULT)
             chat = self._chat(message)
+            self._listener.begin(chat)
             reply = self._resumed(chat, waiting)
             if reply is None:
                 pictures = self.service.fetch(message)
                 self.inbox.begin(message.id, chat.workspace.turn + 1)
-                reply = chat.follow(message.text, pictures, emit=self._teller(message, ref), cancelled=self._stopping)
+                reply = chat.follow(
+                    message.text, pictures, emit=self._teller(chat, message, ref), cancelled=self._stopping
+                )
             self._listener.turn(chat, time.perf_counter() - began, reply)
             return answer_of(reply, chat)
         except TurnCancelled:
@@ -279,12 +282,13 @@ class Bot:
         replies = chat.replies()
         return replies[waiting.turn - 1][2] if len(replies) >= waiting.turn else None
 
-    def _teller(self, message: Incoming, ref: str) -> Callable[[Event], None]:
+    def _teller(self, chat: Chat, message: Incoming, ref: str) -> Callable[[Event], None]:
         """Tells the service how far a turn is, not too often and never at the turn's expense."""
         last = 0.0
 
         def tell(event: Event) -> None:
             nonlocal last
+            self._listener.event(chat, event)
             text = progress_of(event)
             if text is None or time.monotonic() - last < PAUSE:
                 return

@@ -20,6 +20,9 @@ TURNS = logging.getLogger("saccade.turns")
 class Listener:
     """Is told of every turn, from the threads that work; this one does nothing."""
 
+    def begin(self, chat: Chat) -> None:
+        """A turn begins to run."""
+
     def event(self, chat: Chat, event: Event) -> None:
         """Something happened in a turn."""
 
@@ -32,6 +35,11 @@ class Several(Listener):
 
     def __init__(self, *listeners: Listener) -> None:
         self.listeners = listeners
+
+    def begin(self, chat: Chat) -> None:
+        """Tell them all."""
+        for one in self.listeners:
+            one.begin(chat)
 
     def event(self, chat: Chat, event: Event) -> None:
         """Tell them all."""

@@ -131,6 +131,7 @@ class Turns:
                 raise TurnCancelled
             with self._lock:
                 self._running.add(id(ticket))
+            self.listener.begin(ticket.chat)
             reply = ticket.chat.follow(ticket.text, ticket.images, emit=self._told(ticket), cancelled=ticket.cancelled)
             self._finished(ticket, began, reply)
         except BaseException as error:  # whoever waits is told, and no worker ends

@@ -11,8 +11,9 @@ from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
 from ..bot import Bot
-from ..listeners import JsonLog
+from ..listeners import JsonLog, Several
 from ..running import leave, run_server, stopped_by_signals
+from ..tracing import Tracing
 from .app import SHORTCUT, Allowed, create_app
 from .files import HOSTS, Files
 from .service import SlackService
@@ -35,7 +36,9 @@ def put_together(
     client = WebClient(token=token, base_url=api, timeout=30)
     client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=5))
     files = Files(token, hosts, plain=api.startswith("http://127.0.0.1"))
-    bot = Bot(agent, SlackService(client, files), at_once=at_once, listener=JsonLog(words=log_words))
+    bot = Bot(
+        agent, SlackService(client, files), at_once=at_once, listener=Several(JsonLog(words=log_words), Tracing())
+    )
     return bot, create_app(bot, client, signing_secret, allowed)
 
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from ...errors import SaccadeError
 from ..listeners import JsonLog, Several
+from ..tracing import Tracing
 from ..turns import Turns
 from . import chats, gallery, openai_api
 from .access import COOKIE, Access, Doors
@@ -43,7 +44,7 @@ def create_app(agent: Agent, doors: Doors = Doors(), *, log_words: bool = False,
         bounds: of `connectors.turns.Turns`: at_once, waiting, of_one.
     """
     figures = Figures()
-    turns = Turns(listener=Several(figures, JsonLog(words=log_words)), **bounds)
+    turns = Turns(listener=Several(figures, JsonLog(words=log_words), Tracing()), **bounds)
     house = House(agent, doors, turns, Views(agent.settings.home), figures)
     figures.registry.register(Loads(turns, agent))  # pyright: ignore[reportArgumentType]  # a collector by its method
 
