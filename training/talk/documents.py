@@ -112,10 +112,15 @@ def of_pages(state: State) -> Request:
 def _values(images: list[str], label: str, asked: str) -> Plan:
     (seen,) = yield [("read_text", {"image": images, "find": label.lower()})]
     if not seen.count:
-        return f"I can read no {label.lower()} there."
+        return _unread(label)
     if asked not in seen.references:
         return "I can read only this: {values}."
     return "{values}." if asked == "values" else f"{{{asked}}}: {{values}}."
+
+
+def _unread(label: str) -> str:
+    """What is said where a label is not found; an answer has no digits of its own."""
+    return "I can read nothing like that there." if re.search(r"\d", label) else f"I can read no {label.lower()} there."
 
 
 def _said(label: str, rng: random.Random) -> str:
@@ -126,7 +131,7 @@ def _said(label: str, rng: random.Random) -> str:
 def _value(image: str, label: str) -> Plan:
     (seen,) = yield [("read_text", {"image": image, "find": label.lower()})]
     if not seen.count:
-        return f"I can read no {label.lower()} there."
+        return _unread(label)
     return "{value}: it says {words}." if "value" in seen.references else "It says {words}."
 
 
