@@ -2,8 +2,8 @@
 
 import json
 import os
-import subprocess
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
