@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..agent.chat import TurnCancelled
-from ..agent.events import Event, ExpertSaid, Loading, StepStarted
+from ..agent.events import Event, Loading, StepStarted
 from ..errors import SaccadeError, UserError
 from ..memory.query import Hit, Query
 from .inbox import Answer, Inbox, Incoming, Waiting
@@ -124,6 +124,7 @@ class Bot:
     def forget(self, user: str) -> str:
         """Delete all that is kept of a person's, for good; what to tell them."""
         gone = self.agent.memory.forget(user, everything=True)
+        self.inbox.forget_user(user)
         return f"Deleted for good: {len(gone.pictures)} pictures and {len(gone.chats)} conversations."
 
     def idle(self) -> bool:
@@ -313,8 +314,6 @@ def progress_of(event: Event) -> str | None:
             return f"Loading {event.what} …"
         case StepStarted():
             return f"{event.tool.replace('_', ' ')} …"
-        case ExpertSaid():
-            return None
         case _:
             return None
 

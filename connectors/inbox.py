@@ -165,6 +165,18 @@ class Inbox:
         with self._write() as db:
             db.execute("DELETE FROM threads WHERE service = ? AND thread = ?", (self.service, thread))
 
+    def forget_user(self, user: str) -> None:
+        """A person's threads begin anew; of what was said and answered only the ids stay, so that retries are known."""
+        mine = (self.service, user)
+        with self._write() as db:
+            named = "SELECT thread FROM messages WHERE service = ? AND user = ?"
+            db.execute(f"DELETE FROM threads WHERE service = ? AND thread IN ({named})", (self.service, *mine))
+            db.execute(
+                "UPDATE messages SET text = '', files = '[]', answer = NULL "
+                "WHERE service = ? AND user = ? AND state IN ('sent', 'given_up')",
+                mine,
+            )
+
     def begin(self, message: str, turn: int) -> None:
         """The turn that answers a message is about to begin."""
         self._set(message, "state = 'begun', turn = ?, tries = tries + 1", turn)

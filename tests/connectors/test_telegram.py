@@ -212,8 +212,8 @@ def test_an_album_is_one_message(telegram, offices):
 
 
 def test_commands(telegram, offices):
-    office = offices("Hello.", "Hello again.")
-    for text in ("/start", "hi", "/new", "hi", "/search", "/search ball", "/forget", "/forget everything"):
+    office = offices("Hello.", "Hello again.", "And anew.")
+    for text in ("/start", "hi", "/new", "hi", "/search", "/search ball", "/forget", "/forget everything", "hi"):
         telegram.write(text)
         office.settle()
     told = office.settle()
@@ -223,6 +223,7 @@ def test_commands(telegram, offices):
     assert "nothing like that" in told[5]
     assert "/forget everything" in told[6]
     assert told[7] == "Deleted for good: 0 pictures and 2 conversations."
+    assert told[8] == "And anew.", "after that one begins anew"
 
 
 def test_in_a_group_it_speaks_when_it_is_spoken_to(telegram, offices):
