@@ -80,9 +80,5 @@ class TracedExperts:
         with TRACER.start_as_current_span("expert", attributes={"saccade.role": role, "saccade.asked": len(requests)}):
             return self._experts.ask(role, requests)
 
-    def about(self, role: str) -> Any:
-        """See `tools.contracts.Experts`."""
-        return self._experts.about(role)
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._experts, name)
