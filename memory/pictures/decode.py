@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from pi_heif import HeifImageFile
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 Source = str | Path | bytes | Image.Image | np.ndarray | BinaryIO  # an array: (height, width, 3) uint8, RGB
 
-FORMATS = "PNG, JPEG, WEBP, AVIF, BMP, GIF and TIFF"
+FORMATS = "PNG, JPEG, WEBP, AVIF, HEIC, BMP, GIF and TIFF"
 _ORIENTATION = 0x0112
 _DEPTH = "saccade_depth"  # in a picture's info: bits a channel of the PNG that it came from
 # The EXIF block; when the picture was taken, turned into numbers, or written.
@@ -60,10 +61,11 @@ _SIGNATURES: list[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]]] = [
     (re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
     (re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImagePlugin.TiffImageFile),
-    (re.compile(rb"....ftypavi[fs]", re.DOTALL), AvifImagePlugin.AvifImageFile),
+    # A container's first brand may be the general one, mif1; what is inside stands among the others then.
+    (re.compile(rb"....ftyp(avi[fs]|mi[af]1.{4}(.{4}){0,6}avi[fs])", re.DOTALL), AvifImagePlugin.AvifImageFile),
+    (re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL), HeifImageFile),
 ]
 _KNOWN_STRANGERS: list[tuple[re.Pattern[bytes], str]] = [
-    (re.compile(rb"....ftyp(heic|heix|heif|mif1|msf1|hevc)", re.DOTALL), "a HEIC picture"),
     (re.compile(rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
     (re.compile(rb"%PDF-"), "a PDF document"),
     (re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg", re.DOTALL), "an SVG drawing"),
@@ -357,8 +359,9 @@ def _taken(image: Image.Image) -> str | None:
 
 
 def _judged(error: Exception, said: str) -> UserError:
-    early = isinstance(error, EOFError) or "truncated" in str(error).lower()
-    return _broken(said, str(error), "truncated_file" if early else "damaged_file")
+    why = str(error).strip()
+    early = isinstance(error, EOFError) or any(word in why.lower() for word in ("truncated", "unexpected end of file"))
+    return _broken(said, why, "truncated_file" if early else "damaged_file")
 
 
 def _broken(said: str, why: str, kind: str) -> UserError:

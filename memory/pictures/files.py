@@ -12,9 +12,9 @@ from pathlib import Path
 from ...errors import UserError
 
 ENDINGS = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".hif", ".bmp", ".gif", ".tif",
+     ".tiff"}
 )  # fmt: skip
-CONVERTED = frozenset({".heic", ".heif"})  # pictures, which have to be converted first
 # Folders in which programs keep small copies and notes of their own.
 _SYSTEM = frozenset({"@eadir", "__macosx", "lost+found", "$recycle.bin", "system volume information"})
 
@@ -94,9 +94,7 @@ def _walk(folder: Path, without: Path, left_out: Counter[str]) -> Iterator[Path]
         folders[:] = kept
         for name in sorted(names):
             ending = Path(name).suffix.lower()
-            if ending in CONVERTED:
-                left_out["HEIC pictures (convert them first, to JPEG say)"] += 1
-            elif ending not in ENDINGS:
+            if ending not in ENDINGS:
                 left_out["files that are no pictures"] += 1
             elif name.startswith("."):
                 left_out["hidden files"] += 1

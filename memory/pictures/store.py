@@ -267,8 +267,6 @@ class PictureStore:
     def _read(self, name: str) -> Image.Image:
         try:
             data = self._in_memory[name] if self.home is None else (self.home / name).read_bytes()
-            # The class itself: ultralytics puts a function of its own in the place of Image.open, which tries to
-            # install packages when a file cannot be read.
             image = PngImageFile(BytesIO(data))
             image.load()
         except (KeyError, OSError, SyntaxError) as error:

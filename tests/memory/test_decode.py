@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
@@ -20,6 +21,8 @@ from saccade.errors import UserError
 from saccade.memory.pictures.decode import Limits, decode
 from saccade.memory.pictures.store import PictureStore
 from saccade.settings import Settings
+
+pillow_heif.register_heif_opener()  # so that Pillow writes HEIC; what we decode with is another library
 
 SMALL = Limits(bytes=200_000, pixels=64 * 48 * 4)
 
@@ -39,7 +42,7 @@ def noise(width: int, height: int) -> Image.Image:
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     out = BytesIO()
-    image.save(out, kind, **options)
+    image.save(out, kind, **({"quality": -1, "chroma": "444"} if kind == "HEIF" else {}), **options)
     return out.getvalue()
 
 
@@ -91,7 +94,9 @@ REFUSED: list[tuple[str, bytes, str]] = [
     ("page.png", b"<!DOCTYPE html><html></html>", "not_a_picture"),
     ("drawing.svg", b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported_format"),
     ("paper.pdf", b"%PDF-1.7 ...", "unsupported_format"),
-    ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(40), "unsupported_format"),
+    ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(40), "damaged_file"),
+    ("cut.heic", saved(noise(64, 48), "HEIF")[:-800], "truncated_file"),
+    ("huge.heic", saved(Image.new("L", (400, 300)), "HEIF"), "too_many_pixels"),
     ("icon.ico", saved(drawn(), "ICO"), "unsupported_format"),
     ("old.ppm", saved(drawn(), "PPM"), "not_a_picture"),
     ("cut.jpg", WHOLE_JPEG[: len(WHOLE_JPEG) // 2], "truncated_file"),
@@ -185,7 +190,7 @@ def test_a_bomb_costs_neither_time_nor_memory(data: bytes, refused: bool) -> Non
     assert peak < 3 * len(data) + 1_000_000
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "HEIF", "BMP", "GIF", "TIFF"])
 def test_every_allowed_format_comes_out_as_the_same_picture(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "picture.anything"
     path.write_bytes(saved(drawn(), kind, **({"lossless": True} if kind == "WEBP" else {})))
@@ -198,7 +203,7 @@ def test_every_allowed_format_comes_out_as_the_same_picture(tmp_path: Path, kind
         assert decoded.source == (None if isinstance(source, bytes) else str(path))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_and_all_metadata_is_dropped(kind: str, orientation: int) -> None:
     # What a camera stores that is held in this way: the inverse of what makes it upright.
@@ -217,7 +222,7 @@ def test_exif_orientation_is_applied_and_all_metadata_is_dropped(kind: str, orie
     exif[0x0112] = orientation
     exif[0x010F] = "a maker that should not be told"
     options = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
-    decoded = decode(saved(stored, kind, exif=exif, **options))
+    decoded = decode(saved(stored, kind, exif=exif.tobytes(), **options))
     assert decoded.image.size == (64, 48)
     assert np.abs(np.asarray(decoded.image).astype(int) - np.asarray(drawn())).mean() < 3
     assert not decoded.image.info
@@ -310,7 +315,7 @@ def test_no_cap_of_ours_goes_beyond_pillows_own() -> None:
 
 def test_random_damage_is_refused_or_decoded_but_never_another_error() -> None:
     rng = np.random.default_rng(7)
-    wholes = [saved(drawn(), kind) for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")]
+    wholes = [saved(drawn(), kind) for kind in ("PNG", "JPEG", "WEBP", "AVIF", "HEIF", "BMP", "GIF", "TIFF")]
     for whole in wholes:
         for _ in range(60):
             data = bytearray(whole)

@@ -9,6 +9,7 @@ What it learns is v (Salimans & Ho 2022) on a cosine schedule that ends in pure 
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ from .autoencoder import LATENT_CHANNELS, SHRINK, as_pixels, to_pixels, train_au
 from .looks import SIDE, LatentStore, PaintLook, draw_paint_look
 
 BUDGETS = {
-    "short": Budget(steps=1300, batch=48, workers=1),  # with a base
+    "short": Budget(steps=2000, batch=48, workers=1),  # with a base
     "cpu": Budget(steps=4100, batch=48, workers=1),
     "long": Budget(steps=16_000, batch=48, workers=1),
     "gpu": Budget(steps=24_000, batch=256, workers=14),
@@ -218,14 +219,15 @@ def train(budget: str, out: Path, resume: bool, base: str | None = None) -> None
     plan = choose(budget, BUDGETS)
     device = plan.device
     torch.manual_seed(0)
-    if base is None:
+    begun = None if base is None else ModelSpec.parse(base)
+    if begun is None:
         vae = train_autoencoder(
             out / "run" / "vae", AUTOENCODER_STEPS[budget], AUTOENCODER_BATCH, plan.workers, device, resume
         )
         tokenizer, tower = words_and_tower()
         model = Painter(tower)
     else:
-        vae, tokenizer, model = known_parts(ModelSpec.parse(base))
+        vae, tokenizer, model = known_parts(begun)
     vae = vae.to(device).eval().requires_grad_(False)
     model = model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.01)
@@ -234,6 +236,10 @@ def train(budget: str, out: Path, resume: bool, base: str | None = None) -> None
     noise = scheduler()
     state: dict[str, Stateful] = {"model": model, "optimizer": optimizer, "mean": mean}
     resume = resume and (out / "run" / "checkpoint.pt").is_file()
+
+    def leave(metrics: dict[str, Any]) -> None:
+        export(kept, vae, tokenizer, out, plan, run, metrics, begun)
+
     with Run(out, plan.steps, state, resume) as run:
         store = LatentStore(run.folder / "sketched", CAPACITY, LATENT_CHANNELS, CELLS, TOKENS, resume)
         drawn = iter(batches(draw_paint_look, range(int(store.added[0]), 2**30), FRESH, plan.workers, collate=list))
@@ -249,10 +255,10 @@ def train(budget: str, out: Path, resume: bool, base: str | None = None) -> None
             if step % 10 == 0:
                 run.log(loss=loss.item())
             if step and step % EARLY == 0:
-                export(kept, vae, tokenizer, out, plan, run, {})
+                leave({})
     draw_curve(run.history, out / "curve.png")
-    export(kept, vae, tokenizer, out, plan, run, {})
-    export(kept, vae, tokenizer, out, plan, run, evaluate(out, 200))
+    leave({})
+    leave(evaluate(out, 200))
 
 
 def evaluate(folder: Path, cases: int) -> dict[str, Any]:
@@ -263,9 +269,13 @@ def evaluate(folder: Path, cases: int) -> dict[str, Any]:
 
 
 def export(
-    model: Painter, vae: Any, tokenizer: Any, out: Path, plan: Budget, run: Run, metrics: dict[str, Any]
-) -> None:
-    """Write the folder that diffusers' `from_pretrained` reads, the card with the hash of each file, and a sheet."""
+    model: Painter, vae: Any, tokenizer: Any, out: Path, plan: Budget, run: Run, metrics: dict[str, Any],
+    base: ModelSpec | None = None,
+) -> None:  # fmt: skip
+    """Write the folder that diffusers' `from_pretrained` reads, the card with the hash of each file, and a sheet.
+
+    `base` is the painter that training went on from, whose phases the card tells, too.
+    """
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_inpaint import StableDiffusionInpaintPipeline
 
     out.mkdir(parents=True, exist_ok=True)
@@ -290,7 +300,14 @@ def export(
         hardware=hardware(), files=files, sha256=hash_of_files(files),
         parameters=sum(part.numel() for module in (vae, model) for part in module.parameters()),
     )  # fmt: skip
-    card.phases = [{"what": "the committed recipe, from nothing", "steps": card.steps}]
+    if base is not None:
+        before = json.loads((resolve(base) / "card.json").read_text("utf-8"))
+        done = {"what": "the committed recipe, from what the phases before it left", "steps": run.step}
+        card.phases = [*before["phases"], done | {"minutes": run.minutes}]
+        card.steps, card.minutes = run.step + before["steps"], round(run.minutes + before["minutes"], 1)
+        card.from_nothing, card.seen = False, before.get("seen", {})
+    else:
+        card.phases = [{"what": "the committed recipe, from nothing", "steps": card.steps}]
     write_json(out / "card.json", asdict(card))
     draw_sheet(out)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +319,23 @@ def test_training_windows_keep_only_what_is_mostly_inside() -> None:
         assert square.shape == (256, 256, 3)
         assert (targets[:, 1:] >= 0).all()
         assert (targets[:, 1:] <= 1).all()
+
+
+def test_a_yolo_leaves_the_functions_of_other_libraries_as_they_are() -> None:
+    # In a process of its own, for the first import is what counts.
+    script = """
+import io, torch
+from PIL import Image, UnidentifiedImageError
+from saccade.settings import ModelSpec
+from saccade.tools.experts.detector.expert import Detector
+
+before = Image.open, torch.save
+Detector.load(ModelSpec.parse("zoo:detector"), "cpu")
+assert (Image.open, torch.save) == before
+try:
+    Image.open(io.BytesIO(b"no picture"))
+except UnidentifiedImageError:
+    print("as ever")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "as ever\n", done.stderr

@@ -32,7 +32,7 @@ def build(architecture: dict[str, Any]) -> DetectionModel:
     Raises:
         UserError: ultralytics cannot build it ("bad_weights").
     """
-    _offline()
+    _import_ultralytics()
     from ultralytics.nn.tasks import DetectionModel
 
     try:
@@ -106,7 +106,7 @@ class Yolo:
         Raises:
             UserError: it is no such checkpoint, or holds anything else ("bad_weights").
         """
-        _offline()
+        _import_ultralytics()
         import pickle
 
         from ultralytics.nn.tasks import DetectionModel, torch_safe_load
@@ -177,9 +177,17 @@ class Yolo:
         return boxes[solid], rows[solid, 4], rows[solid, 5].astype(int)
 
 
-def _offline() -> None:
-    """Tell ultralytics, before its first import, to stay offline, quiet and careful."""
+def _import_ultralytics() -> None:
+    """Import ultralytics such that it stays offline, quiet and careful, and leaves others' functions as they are.
+
+    It puts functions of its own in the places of `Image.open` and `torch.save`, for the whole process; its `Image.open`
+    runs pip for a package more when a file is no picture.
+    """
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")  # it would run pip by itself
     os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
+    opened, saved = Image.open, torch.save
+    import ultralytics.utils  # noqa: F401
+
+    Image.open, torch.save = opened, saved
