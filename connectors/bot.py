@@ -33,6 +33,7 @@ HITS = 8  # of a search
 TRIES = 3  # of a turn that dies each time
 PAUSE = 1.0  # seconds between two words about how far a turn is
 AGAIN = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds before the service is tried once more
+LATER = 60.0  # seconds until what could not be said for so long is taken up anew
 BUSY = "You have asked for a lot already; I answer that first. Please ask this again in a minute."
 FORGET_FIRST = "This deletes every picture and conversation of yours, for good. If you mean it: {command} everything"
 FAULT = "Something went wrong on my side, and I could not answer this. Please ask again."
@@ -92,6 +93,7 @@ class Bot:
         self._lock = threading.Lock()
         self._busy: set[str] = set()  # threads that a worker has
         self._stopping = threading.Event()
+        self._timers: dict[str, threading.Timer] = {}  # of threads that are taken up anew later
 
     def start(self) -> None:
         """Go on with what was left when the process ended last."""
@@ -139,6 +141,8 @@ class Bot:
             How many threads are still at work: a model cannot be interrupted.
         """
         self._stopping.set()
+        for timer in list(self._timers.values()):
+            timer.cancel()
         until = time.monotonic() + seconds
         while self._busy and time.monotonic() < until:
             time.sleep(0.02)
@@ -160,7 +164,8 @@ class Bot:
             while not self._stopping.is_set() and (waiting := self.inbox.next(thread)) is not None:
                 self._do(waiting)
         except _Later:
-            LOG.warning("%s does not answer; what waits there is tried again at the next message", self.service.name)
+            LOG.warning("%s does not answer; what waits is tried again in %g s", self.service.name, LATER)
+            self._wake_later(thread)
         except Exception:
             LOG.exception("%s: a thread could not be worked on", self.service.name)
         else:
@@ -168,6 +173,14 @@ class Bot:
             return
         with self._lock:
             self._busy.discard(thread)
+
+    def _wake_later(self, thread: str) -> None:
+        timer = threading.Timer(LATER, self._wake, [thread])
+        timer.daemon = True
+        with self._lock:
+            if not self._stopping.is_set():
+                self._timers[thread] = timer
+                timer.start()
 
     def _let_go(self, thread: str) -> None:
         with self._lock:
@@ -256,7 +269,9 @@ class Bot:
                 )
             self._listener.turn(chat, time.perf_counter() - began, reply)
             return answer_of(reply, chat)
-        except TurnCancelled:
+        except TurnCancelled as error:
+            if chat is not None:
+                self._listener.turn(chat, time.perf_counter() - began, error)
             return None
         except SaccadeError as error:
             if chat is not None:

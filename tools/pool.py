@@ -20,6 +20,8 @@ from .contracts import Expert
 from .registry import expert_class, spec_of
 from .weights import declared_by
 
+DEEPEST = 3  # attributes from an expert to the modules that it asks
+
 
 @dataclass(frozen=True)
 class PoolEvent:
@@ -137,6 +139,12 @@ class ExpertPool:
         with self._guard:
             return [role for role, slot in self._slots.items() if slot.expert is not None]
 
+    def bytes(self) -> dict[str, int]:
+        """How many bytes the tensors of each loaded expert have; what onnxruntime holds is not told by it."""
+        with self._guard:
+            held = {role: slot.expert for role, slot in self._slots.items() if slot.expert is not None}
+        return {role: _bytes_of(expert) for role, expert in held.items()}
+
     def unload(self, role: str) -> bool:
         """Let go of the expert in `role`; False where it was not loaded. The next request loads it again."""
         slot = self._slot(role)
@@ -217,6 +225,23 @@ class ExpertPool:
     def _tell(self, event: PoolEvent) -> None:
         if self.listener is not None:
             self.listener(event)
+
+
+def _bytes_of(expert: Any) -> int:
+    """The bytes of the parameters and buffers of the modules that an expert, or a part of it, holds."""
+    import torch
+
+    tensors: dict[int, torch.Tensor] = {}  # by where they begin: modules may share some
+    waiting: list[tuple[Any, int]] = [(expert, 0)]
+    while waiting:
+        one, depth = waiting.pop()
+        if isinstance(one, torch.nn.Module):
+            tensors.update({held.data_ptr(): held for held in (*one.parameters(), *one.buffers())})
+        elif depth < DEEPEST and hasattr(one, "__dict__"):
+            waiting.extend((part, depth + 1) for part in vars(one).values())
+        elif depth < DEEPEST and isinstance(one, Mapping):
+            waiting.extend((part, depth + 1) for part in one.values())
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -58,5 +58,9 @@ class Loads:
         yield GaugeMetricFamily("saccade_turns_running", "Turns that run.", self.turns.running)
         yield GaugeMetricFamily("saccade_turns_waiting", "Turns that wait.", self.turns.waiting)
         experts = self.agent.__dict__.get("experts")  # not made for the sake of a figure
-        loaded = experts.loaded() if isinstance(experts, ExpertPool) else []
-        yield GaugeMetricFamily("saccade_experts_loaded", "Experts that are loaded.", len(loaded))
+        held = experts.bytes() if isinstance(experts, ExpertPool) else {}
+        yield GaugeMetricFamily("saccade_experts_loaded", "Experts that are loaded.", len(held))
+        sizes = GaugeMetricFamily("saccade_pool_bytes", "Bytes of the tensors of loaded experts.", labels=["role"])
+        for role, size in held.items():
+            sizes.add_metric([role], size)
+        yield sizes

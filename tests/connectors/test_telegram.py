@@ -258,6 +258,16 @@ def test_failures_lose_nothing_and_updates_that_come_again_are_known(telegram, o
     assert office.settle() == ["Hello."]
 
 
+def test_what_cannot_be_said_for_minutes_is_said_when_the_service_is_back(telegram, offices, monkeypatch):
+    monkeypatch.setattr("saccade.connectors.bot.AGAIN", ())
+    monkeypatch.setattr("saccade.connectors.bot.LATER", 0.05)
+    failures = iter([500] * 4)
+    telegram.fail = lambda method: next(failures, None) if method == "sendMessage" else None
+    office = offices("Hello.")
+    telegram.write("hi")  # and nothing after it that would wake the thread
+    assert office.settle() == ["Hello."]
+
+
 def test_a_file_that_is_too_large_is_told(telegram, offices):
     office = offices("Hello.")
     telegram.write("look", document={"file_id": "x", "file_unique_id": "u", "file_size": 2**31})

@@ -191,6 +191,7 @@ def test_health_and_figures(houses):
     assert 'saccade_steps_total{ok="true",tool="find_objects"} 1.0' in figures
     assert 'saccade_turns_total{status="answered"} 1.0' in figures
     assert "saccade_turns_running 0.0" in figures
+    assert "# TYPE saccade_pool_bytes gauge" in figures
 
 
 def test_one_line_of_json_a_turn_without_its_words(houses, caplog):

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import torch
 
 from saccade.errors import ExpertFailed, UserError
 from saccade.settings import Profile
@@ -149,6 +150,16 @@ def test_unload_lets_go_and_the_next_request_loads_again(pool):
     assert pool.loaded() == []
     pool.ask("detector", [1])
     assert Doubler.loads == 2
+
+
+def test_the_bytes_of_what_is_loaded_are_told_and_shared_weights_count_once(pool):
+    assert pool.bytes() == {}
+    layer = torch.nn.Linear(3, 5)
+    pool.ask("detector", [1])
+    pool.ask("clip", [1])
+    expert = pool._slots["clip"].expert
+    expert.parts, expert.again = {"first": layer}, layer
+    assert pool.bytes() == {"detector": 0, "clip": 4 * (3 * 5 + 5)}
 
 
 def test_a_listener_hears_of_loading_and_seconds_are_kept():
