@@ -9,6 +9,7 @@ from .errors import UserError
 # The extras of pyproject.toml that add to what Saccade can do, each with the module that it brings.
 EXTRAS = {
     "adapters": "peft",
+    "discord": "discord",
     "mcp": "mcp",
     "openai": "langchain_openai",
     "slack": "slack_bolt",

@@ -8,9 +8,8 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ..memory.pictures.files import CONVERTED, ENDINGS
+from ..memory.pictures.files import ENDINGS
 
-_PICTURES = ENDINGS | CONVERTED
 _WORD = re.compile(r"(?:\\.|\S)+")  # with escaped blanks
 MOST_BLANKS = 11  # in a name
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -102,7 +101,7 @@ def _picture_at(line: str, at: int) -> tuple[int, Path] | None:
 
 
 def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in _PICTURES and len(Path(name).name) > len(Path(name).suffix)
+    return Path(name).suffix.lower() in ENDINGS and len(Path(name).name) > len(Path(name).suffix)
 
 
 def _is_file(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The commands under which others meet the agent: `serve`, `mcp`, `slack`, `telegram`."""
+"""The commands under which others meet the agent: `serve`, `mcp`, `slack`, `discord`, `telegram`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(serve)
     app.command("mcp")(serve_mcp)
     app.command("slack")(serve_slack)
+    app.command("discord")(serve_discord)
     app.command("telegram")(serve_telegram)
 
 
@@ -138,6 +139,42 @@ def serve_slack(
             server.serve_http(bot, app, host, port)
         else:
             server.serve_socket(bot, app, app_token)
+
+
+def serve_discord(
+    server: Annotated[
+        list[int] | None, typer.Option(help="A server that may ask (its number); several times. All.")
+    ] = None,
+    channel: Annotated[
+        list[int] | None, typer.Option(help="A channel that may ask (its number); several times. All.")
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
+    log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
+    profile: ProfileName = None,
+    controller: Controller = None,
+) -> None:
+    """Answer in Discord: mention it, or write to it directly, with pictures.
+
+    Set up once as docs/bots.md says, then export DISCORD_BOT_TOKEN=... Nothing here need be reachable.
+    """
+    need("discord", "Discord")
+    import logging
+
+    from ..agent.agent import Agent
+    from ..connectors.bot import Bot
+    from ..connectors.discord.app import Client, log_in, serve
+    from ..connectors.listeners import JsonLog
+    from ..connectors.running import secret
+
+    token = secret("DISCORD_BOT_TOKEN", "the token that Discord shows under Bot, Reset Token")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("discord").setLevel(logging.ERROR)  # among others it warns that it cannot speak
+    client = Client(server or (), channel or ())
+    service = log_in(client, token)
+    with Agent(profile=profile, controller=controller) as agent:
+        bot = Bot(agent, service, at_once=at_once, listener=JsonLog(words=log_words))
+        typer.echo(f"Saccade answers as {client.user} (Ctrl-C stops it).", err=True)
+        serve(bot, client, service)
 
 
 def serve_telegram(

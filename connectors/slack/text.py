@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 
+from ..words import shortened, unlinked
+
 MOST = 3_900  # characters of a message; Slack cuts at 4,000 where it is updated
 _MENTION = re.compile(r"<@[A-Z0-9]+(?:\|[^>]*)?>")
 _MARKED = re.compile(r"<(?:([^|>]*)\|)?([^>]*)>")
-_JOINER = "\u2060"  # a word joiner: it has no width, and what is before it and behind it is no address
 
 
 def escaped(text: str) -> str:
     """A text that Slack shows as it is: no mentions, no links, no channel-wide calls, and not too long."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"(?i)\b(https?|ftp|mailto)(:)", rf"\1{_JOINER}\2", text)  # Slack makes links of bare addresses, too
-    text = re.sub(r"@(here|channel|everyone)\b", rf"@{_JOINER}\1", text)
-    return text if len(text) <= MOST else f"{text[: MOST - 1]}…"
+    return shortened(unlinked(text), MOST)  # Slack makes links of bare addresses, too
 
 
 def said(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +12,8 @@ from telegram.error import BadRequest, Forbidden, InvalidToken
 
 from ...errors import UserError
 from ..inbox import Answer, Incoming
+from ..loops import LoopThread
+from ..words import shortened
 
 T = TypeVar("T")
 LOOKING = "Looking …"
@@ -33,23 +33,19 @@ class TelegramService:
 
     def __init__(self, bot: TelegramBot) -> None:
         self.bot = bot
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="telegram loop", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread("telegram loop")
         self.run(bot.initialize())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What comes of a call, from any thread. Raises UserError where Telegram will never do it."""
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            return self._loop.run(work)
         except (BadRequest, Forbidden, InvalidToken) as error:
             raise UserError(f"Telegram refuses this: {error.message}.", kind="telegram_refused") from error
 
     def close(self) -> None:
         """End the loop."""
         self.run(self.bot.shutdown())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
         self._loop.close()
 
     def fetch(self, message: Incoming) -> list[bytes]:
@@ -97,7 +93,7 @@ class TelegramService:
 
     def _edit(self, message: Incoming, ref: str, text: str) -> None:
         """Plain words: no marks are read in them, and no page is shown for an address."""
-        shown = text if len(text) <= MOST else f"{text[: MOST - 1]}…"
+        shown = shortened(text, MOST)
         try:
             self.run(self.bot.edit_message_text(shown, message.place["chat"], int(ref), link_preview_options=_PLAIN))
         except UserError as error:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
+from service_stand_in import StandIn
 from telegram import Bot as TelegramBot
 from web_house import RENDERED, SCENE, png
 
@@ -24,36 +22,14 @@ TOKEN = "123:the-token"
 TRUTH = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
 
 
-class Telegram:
+class Telegram(StandIn):
     """The servers: updates wait until a higher offset is asked for, and edits of what is no message are refused."""
 
     def __init__(self):
         self.updates, self.said, self.files, self.documents = [], {}, {}, []
         self.fail = lambda method: None
         self._count = 100
-        self._lock = threading.Lock()
-        here = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                here.answer(self)
-
-            def do_GET(self):
-                here.give(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__()
 
     def number(self):
         with self._lock:
@@ -62,36 +38,20 @@ class Telegram:
 
     def give(self, handler):
         data = self.files.get(urlsplit(handler.path).path.rpartition("/")[2], b"")
-        self._send(handler, 200 if data else 404, data)
+        self.send(handler, 200 if data else 404, data)
 
     def answer(self, handler):
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-        kind = handler.headers.get("Content-Type", "")
-        if "multipart" in kind:
-            parts = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body).get_payload()
-            named = {part.get_param("name", header="content-disposition"): part.get_payload() for part in parts}
-        else:
-            named = {key: values[0] for key, values in parse_qs(body.decode()).items()}
+        named = self.arguments(handler, self.body(handler))
         token, _, method = urlsplit(handler.path).path.removeprefix("/bot").partition("/")
         if token != TOKEN:
-            return self._json(handler, 401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
+            return self.json(handler, {"ok": False, "error_code": 401, "description": "Unauthorized"}, 401)
         status = self.fail(method)
         if status:
-            return self._json(handler, status, {"ok": False, "error_code": status, "description": "Try later"})
+            return self.json(handler, {"ok": False, "error_code": status, "description": "Try later"}, status)
         done = getattr(self, method.lower())(named)
         if isinstance(done, str):
-            return self._json(handler, 400, {"ok": False, "error_code": 400, "description": done})
-        return self._json(handler, 200, {"ok": True, "result": done})
-
-    def _json(self, handler, status, data):
-        self._send(handler, status, json.dumps(data).encode())
-
-    @staticmethod
-    def _send(handler, status, data):
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
+            return self.json(handler, {"ok": False, "error_code": 400, "description": done}, 400)
+        return self.json(handler, {"ok": True, "result": done})
 
     # The Bot API
 

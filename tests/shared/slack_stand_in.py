@@ -8,46 +8,23 @@ import hashlib
 import hmac
 import json
 import re
-import threading
 import time
-from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
+from service_stand_in import StandIn
 
 TOKEN, SECRET, TEAM = "xoxb-the-token", "the signing secret", "T1"
 
 
-class Slack:
+class Slack(StandIn):
     """The servers. `messages` are what stands in the channels, by ts; `requests` all calls: (method, arguments)."""
 
     def __init__(self):
         self.messages, self.requests, self.files, self.elsewhere = {}, [], {}, []
         self.uploads, self.fail = {}, lambda method: None
-        self._lock, self._count = threading.Lock(), 0
-        slack = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                slack.give(self)
-
-            def do_POST(self):
-                slack.answer(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self._count = 0
+        super().__init__()
 
     def ts(self):
         with self._lock:
@@ -64,53 +41,29 @@ class Slack:
         path = urlsplit(handler.path).path
         self.elsewhere.append((handler.headers.get("Host"), handler.headers.get("Authorization")))
         if path == "/files/away":
-            return self._send(handler, 302, b"", {"Location": f"http://localhost:{self.server.server_port}/files/x"})
+            return self.send(handler, 302, b"", {"Location": f"http://localhost:{self.server.server_port}/files/x"})
         if path not in self.files or handler.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return self._send(handler, 200, b"<html>sign in</html>", {"Content-Type": "text/html"})
-        return self._send(handler, 200, self.files[path], {"Content-Type": "image/png"})
+            return self.send(handler, 200, b"<html>sign in</html>", {"Content-Type": "text/html"})
+        return self.send(handler, 200, self.files[path], {"Content-Type": "image/png"})
 
     def answer(self, handler):
         """A call of the Web API."""
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        body = self.body(handler)
         path = urlsplit(handler.path).path
         if path.startswith("/upload/"):
             self.uploads[path.rpartition("/")[2]]["data"] = body
-            return self._send(handler, 200, b"OK")
+            return self.send(handler, 200, b"OK")
         method = path.rpartition("/")[2]
-        arguments = self._arguments(handler, body)
+        arguments = self.arguments(handler, body)
         if handler.headers.get("Authorization") != f"Bearer {TOKEN}" and arguments.get("token") != TOKEN:
-            return self._json(handler, {"ok": False, "error": "invalid_auth"})
+            return self.json(handler, {"ok": False, "error": "invalid_auth"})
         self.requests.append((method, arguments))
         failure = self.fail(method)
         if failure is not None:
-            return self._send(handler, failure, b"{}", {"Content-Type": "application/json"})
+            return self.send(handler, failure, b"{}", {"Content-Type": "application/json"})
         name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=URL)(?=[A-Z])", "_", method).replace(".", "_").lower()
         done = getattr(self, name)(arguments)
-        return self._json(handler, {"ok": True} | done if "error" not in done else {"ok": False} | done)
-
-    @staticmethod
-    def _arguments(handler, body):
-        kind = handler.headers.get("Content-Type", "")
-        if "json" in kind:
-            return json.loads(body or b"{}")
-        if "multipart" in kind:
-            parts = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
-            return {
-                part.get_param("name", header="content-disposition"): part.get_payload() for part in parts.get_payload()
-            }
-        return {key: values[0] for key, values in parse_qs(body.decode()).items()}
-
-    def _json(self, handler, data):
-        self._send(handler, 200, json.dumps(data).encode(), {"Content-Type": "application/json"})
-
-    @staticmethod
-    def _send(handler, status, data, headers=None):
-        handler.send_response(status)
-        for name, value in (headers or {}).items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
+        return self.json(handler, {"ok": True} | done if "error" not in done else {"ok": False} | done)
 
     # The Web API
 

@@ -7,6 +7,7 @@ and to rebuild nothing but its own layers out of a file, before it is first impo
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -188,6 +189,6 @@ def _import_ultralytics() -> None:
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")  # it would run pip by itself
     os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
     opened, saved = Image.open, torch.save
-    import ultralytics.utils  # noqa: F401
+    importlib.import_module("ultralytics.utils")
 
     Image.open, torch.save = opened, saved
