@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import UserError, suggest
 
@@ -192,7 +192,16 @@ class Settings(BaseSettings):
     max_megapixels: float = Field(default=64, gt=0)
     remember: bool = True  # put what conversations meet into memory by itself; False: only what is asked for
     chroma_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")  # an index on a `chroma run` server
+    # Hosts from which pictures may be fetched by their address, as others ask; separated by commas. None: from nowhere.
+    fetch_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     keep_days: float | None = Field(default=None, gt=0)  # pictures not met for so long are forgotten; None: never
+
+    @field_validator("fetch_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> Any:
+        return (
+            tuple(one.strip().lower() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
+        )
 
     @classmethod
     def from_environment(cls) -> Settings:

@@ -29,6 +29,10 @@ def serve(
     ] = None,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
     most_mb: Annotated[int, typer.Option(min=1, max=4096, help="The largest request, in MB.")] = 64,
+    pictures_from: Annotated[
+        list[str] | None,
+        typer.Option(help="A host from which programs may have pictures fetched by https; several times. None."),
+    ] = None,
     log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
     profile: ProfileName = None,
     controller: Controller = None,
@@ -50,7 +54,7 @@ def serve(
     with Agent(profile=profile, controller=controller) as agent:
         shown = f"[{host}]" if ":" in host else host
         typer.echo(f"Saccade listens on http://{shown}:{port} (Ctrl-C stops it).", err=True)
-        serve(agent, host, port, doors, log_words=log_words, at_once=at_once)
+        serve(agent, host, port, doors, log_words=log_words, at_once=at_once, pictures_from=pictures_from or ())
 
 
 def serve_mcp(

@@ -5,17 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from typing import Any
-from urllib.parse import urljoin, urlsplit
-
-import httpx
 
 from ...errors import UserError
+from ..fetching import MOST_BYTES, Fetcher, Refused
 
 HOSTS = frozenset({"files.slack.com", "slack-files.com"})
-MOST_BYTES = 50 * 2**20
-HOPS = 3  # redirects that are followed
-SECONDS = 30.0
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LOG = logging.getLogger("saccade.slack")
 
 
@@ -32,51 +26,41 @@ class Files:
     def __init__(
         self, token: str, hosts: Collection[str] = HOSTS, most_bytes: int = MOST_BYTES, *, plain: bool = False
     ) -> None:
-        self.hosts, self.most_bytes, self.plain = frozenset(hosts), most_bytes, plain
-        self._headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}"}
+        self._fetcher = Fetcher(frozenset(hosts), headers, most_bytes, public=False, plain=plain)
 
     def fetch(self, file: dict[str, Any]) -> bytes:
         """The bytes of a file, as Slack describes it in a message.
 
         Raises:
             UserError: it is too large, lies elsewhere, or Slack does not give it.
+            ConnectionError: Slack cannot be reached now.
         """
         name = str(file.get("name") or "the file")[:80]
         if file.get("is_external") or file.get("mode") == "external":
             raise UserError(f"{name} does not lie at Slack; upload the picture itself.", kind="external_file")
-        if int(file.get("size") or 0) > self.most_bytes:
-            raise self._too_large(name)
-        address = str(file.get("url_private_download") or file.get("url_private") or "")
-        with httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
-            for _ in range(HOPS + 1):
-                self._check(address, name)
-                with client.stream("GET", address, headers=self._headers) as answer:
-                    if answer.status_code in _REDIRECTS:
-                        address = urljoin(address, answer.headers.get("location", ""))
-                        continue
-                    return self._read(answer, name)
-        raise UserError(f"{name} could not be fetched: Slack sends one from place to place.", kind="file_refused")
+        try:
+            if int(file.get("size") or 0) > self._fetcher.most_bytes:
+                raise Refused("size")
+            return self._fetcher.fetch(str(file.get("url_private_download") or file.get("url_private") or ""))
+        except Refused as error:
+            raise self._told(error, name) from error
 
-    def _check(self, address: str, name: str) -> None:
-        """Refuse to send the token anywhere but to Slack."""
-        parts = urlsplit(address)
-        known = (parts.hostname or "") in self.hosts and parts.username is None
-        if not known or (parts.scheme != "https" and not (self.plain and parts.scheme == "http")):
-            LOG.warning("a file at the host %r was refused", parts.hostname)
-            raise UserError(f"{name} does not lie at Slack; upload the picture itself.", kind="external_file")
-
-    def _read(self, answer: httpx.Response, name: str) -> bytes:
-        if answer.status_code != 200:
-            raise UserError(f"Slack did not give {name} ({answer.status_code}); may the app read files?",
-                            kind="file_refused")  # fmt: skip
-        if "text/html" in answer.headers.get("content-type", ""):  # a page that asks to log in
-            raise UserError(f"Slack did not give {name}: the app lacks the scope files:read.", kind="file_refused")
-        data = bytearray()
-        for part in answer.iter_bytes():
-            data += part
-            if len(data) > self.most_bytes:
-                raise self._too_large(name)
-        return bytes(data)
-
-    def _too_large(self, name: str) -> UserError:
-        return UserError(f"{name} is larger than {self.most_bytes // 2**20} MB; send a smaller one.", kind="too_large")
+    def _told(self, error: Refused, name: str) -> Exception:
+        match error.why:
+            case "host" | "private":
+                LOG.warning("a file at the host %r was refused", error.what)
+                return UserError(f"{name} does not lie at Slack; upload the picture itself.", kind="external_file")
+            case "size":
+                most = self._fetcher.most_bytes // 2**20
+                return UserError(f"{name} is larger than {most} MB; send a smaller one.", kind="too_large")
+            case "page":  # that asks to log in
+                return UserError(f"Slack did not give {name}: the app lacks the scope files:read.", kind="file_refused")
+            case "status":
+                return UserError(f"Slack did not give {name} ({error.what}); may the app read files?",
+                                 kind="file_refused")  # fmt: skip
+            case "hops":
+                return UserError(f"{name} could not be fetched: Slack sends one from place to place.",
+                                 kind="file_refused")  # fmt: skip
+            case "unreachable":
+                return ConnectionError(f"{error.what} cannot be reached")

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from ...errors import SaccadeError
+from ..fetching import Fetcher
 from ..listeners import JsonLog, Several
 from ..tracing import Tracing
 from ..turns import Turns
@@ -26,7 +27,7 @@ from .metrics import Figures, Loads
 from .views import Views, error_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from ...agent.agent import Agent
 
@@ -34,18 +35,28 @@ CLOSING = 2.0  # seconds that turns have to end once their connections are gone
 PAGE = Path(__file__).parent / "page"
 
 
-def create_app(agent: Agent, doors: Doors = Doors(), *, log_words: bool = False, **bounds: int) -> FastAPI:  # noqa: B008
+def create_app(
+    agent: Agent,
+    doors: Doors = Doors(),  # noqa: B008
+    *,
+    log_words: bool = False,
+    pictures_from: Sequence[str] = (),
+    **bounds: int,
+) -> FastAPI:
     """The application over an agent; give it to any ASGI server, or to `server.serve`.
 
     Args:
         agent: the agent; it is closed by whoever made it.
         doors: who may come in.
         log_words: write the words of answers to the log, too.
+        pictures_from: hosts from which pictures are fetched by their address, beside those of the settings.
         bounds: of `connectors.turns.Turns`: at_once, waiting, of_one.
     """
     figures = Figures()
     turns = Turns(listener=Several(figures, JsonLog(words=log_words), Tracing()), **bounds)
-    house = House(agent, doors, turns, Views(agent.settings.home), figures)
+    hosts = {*agent.settings.fetch_hosts, *(host.lower() for host in pictures_from)}
+    fetcher = Fetcher(hosts, most_bytes=int(agent.settings.max_file_mb * 1e6))
+    house = House(agent, doors, turns, Views(agent.settings.home), figures, fetcher)
     figures.registry.register(Loads(turns, agent))  # pyright: ignore[reportArgumentType]  # a collector by its method
 
     @asynccontextmanager

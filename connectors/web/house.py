@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from ...errors import SaccadeError, UserError
+from ..fetching import Fetcher
 from ..turns import Busy, Turns
 from .access import Doors
 from .metrics import Figures
@@ -31,6 +32,7 @@ class House:
     turns: Turns
     views: Views
     figures: Figures
+    fetcher: Fetcher = field(default_factory=lambda: Fetcher(()))  # of pictures that come by their address
     ready: threading.Event = field(default_factory=threading.Event)
     failed: str | None = None  # why the controller cannot be loaded
 

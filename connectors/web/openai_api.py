@@ -28,6 +28,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ...agent.events import ReplyReady, StepFinished, StepStarted, TextDelta
 from ...errors import SaccadeError, UserError
+from ..fetching import Fetcher, Refused
 from .house import House, error_event, house_of, user_of
 from .streams import begun, events_of, reply_of, sse, while_here
 
@@ -142,7 +143,7 @@ async def completions(request: Request, asked: Completion) -> Response:
     text, urls = _said(last)
     if known is None:  # a history that is not ours: its pictures come along
         urls = [url for one in before if one.role == "user" for url in _said(one)[1]] + urls
-    pictures = [_picture(url) for url in urls]
+    pictures = await run_in_threadpool(lambda: [_picture(url, house.fetcher) for url in urls])
 
     def finish(answer: str) -> None:
         said = [*asked.messages, Message(role="assistant", content=answer)]
@@ -200,7 +201,8 @@ async def _chunks(house: House, stream: AsyncIterator[Any], made: dict[str, Any]
 def embeddings(request: Request, asked: Embeddings) -> dict[str, Any]:
     """Unit vectors of words and pictures (data URLs), in one space."""
     _check_model(asked.model)
-    agent = house_of(request).agent
+    house = house_of(request)
+    agent = house.agent
     embedder = agent.memory.embedder
     if embedder is None:
         raise UserError(f"The profile {agent.profile.name!r} has no model that embeds.", kind="no_embedder")
@@ -208,7 +210,11 @@ def embeddings(request: Request, asked: Embeddings) -> dict[str, Any]:
     if not 0 < len(inputs) <= MOST_INPUTS:
         raise UserError(f"{len(inputs)} inputs: give 1 to {MOST_INPUTS}.", kind="bad_request")
     words = [one for one in inputs if not one.startswith("data:")]
-    shown = [agent.store.decode(_picture(one)).image.convert("RGB") for one in inputs if one.startswith("data:")]
+    shown = [
+        agent.store.decode(_picture(one, house.fetcher)).image.convert("RGB")
+        for one in inputs
+        if one.startswith("data:")
+    ]
     of_words = iter(embedder.words(words) if words else [])
     of_pictures = iter(embedder.pictures(shown) if shown else [])
     data = [
@@ -237,15 +243,33 @@ def _said(message: Message) -> tuple[str, list[str]]:
     return "\n".join(words), [part.image_url.url for part in message.content if part.image_url is not None]
 
 
-def _picture(url: str) -> bytes:
-    """The bytes of a data URL. Raises UserError for anything else: nothing is fetched for whoever asks."""
+def _picture(url: str, fetcher: Fetcher) -> bytes:
+    """The bytes of a data URL; of another address only where its host is among those that may be asked.
+
+    Raises:
+        UserError: it is no picture that may be had.
+    """
     head, comma, data = url.partition(",")
     if not head.startswith("data:") or not comma:
-        raise UserError(
-            f"{url[:60]!r} is fetched for nobody: send the picture itself, as data:image/png;base64,....",
-            kind="picture_by_url",
-        )
+        try:
+            return fetcher.fetch(url)
+        except Refused as error:
+            raise _refused(url[:80], error) from error
     try:
         return base64.b64decode(data, validate=True) if head.endswith(";base64") else data.encode()
     except (binascii.Error, ValueError) as error:
         raise UserError("The picture is no base64: send data:image/png;base64,....", kind="bad_picture") from error
+
+
+def _refused(url: str, error: Refused) -> UserError:
+    why = {
+        "host": f"{url!r} is not fetched: send the picture itself, as data:image/png;base64,.... The owner of this "
+                f"server may name hosts from which pictures are fetched by https (--pictures-from).",
+        "private": f"{url!r} is not fetched: its name leads into a private network.",
+        "unreachable": f"{url!r} is not fetched: the host does not answer.",
+        "status": f"{url!r} is not fetched: the host answers {error.what}.",
+        "page": f"{url!r} is a page and no picture.",
+        "size": f"{url!r} is too large.",
+        "hops": f"{url!r} is not fetched: one is sent from place to place.",
+    }  # fmt: skip
+    return UserError(why[error.why], kind="picture_by_url")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 SHORTEST = 16  # characters of a token
 
 
-def serve(agent: Agent, host: str, port: int, doors: Doors, *, log_words: bool = False, at_once: int = 2) -> None:
+def serve(
+    agent: Agent, host: str, port: int, doors: Doors, *, log_words: bool = False, at_once: int = 2,
+    pictures_from: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Listen until SIGINT or SIGTERM; then take nothing more on, and let what runs come to its end.
 
     Raises:
         UserError: others could come in without a token (kind "no_token").
     """
     check_host(host, doors)
-    app = create_app(agent, doors, log_words=log_words, at_once=at_once)
+    app = create_app(agent, doors, log_words=log_words, pictures_from=pictures_from, at_once=at_once)
     run_server(app, host, port)
     leave(app.state.house.turns.running)
 

@@ -8,11 +8,13 @@ import threading
 import numpy as np
 import openai
 import pytest
-from web_house import House, data_url
+from web_house import House, data_url, png
 
 from saccade import Agent
+from saccade.connectors.fetching import Fetcher
+from saccade.connectors.web.app import create_app
 from saccade.settings import Settings
-from saccade.testing import call, calls
+from saccade.testing import ScriptedController, call, calls
 
 FIND = call("find_objects", image="img_1")
 TOKENS = {"ann": "the token of ann ....", "bob": "the token of bob ...."}
@@ -49,6 +51,29 @@ def test_an_answer_with_its_regions_and_steps(houses):
     assert ours["regions"][0]["handle"] == "reg_1"
     assert house.client.get(ours["evidence"]).content.startswith(b"\x89PNG")
     assert [one.id for one in house.openai.models.list()] == ["saccade"]
+
+
+def test_a_picture_by_its_address_is_fetched_where_the_owner_allows_its_host(houses):
+    house = houses([FIND, "I see reg_1."])
+    address = "https://pictures.example/a.png"
+    asked = []
+
+    class Known(Fetcher):
+        def fetch(self, url):
+            asked.append(url)
+            return png()
+
+    house.app.state.house.fetcher = Known({"pictures.example"})
+    made = house.openai.chat.completions.create(model="saccade", messages=[shown("What is there?", address)])
+    assert made.choices[0].message.content == "I see reg_1."
+    assert asked == [address]
+
+
+def test_hosts_are_named_in_the_settings_and_by_whoever_starts_the_server(monkeypatch, tmp_path):
+    monkeypatch.setenv("SACCADE_FETCH_HOSTS", "A.example, b.example")
+    with Agent(controller=ScriptedController([]), settings=Settings(home=tmp_path)) as agent:
+        app = create_app(agent, pictures_from=["C.example"])
+    assert app.state.house.fetcher.hosts == {"a.example", "b.example", "c.example"}
 
 
 def test_what_is_streamed_is_the_answer_and_thoughts_are_not(houses):
@@ -102,9 +127,9 @@ def test_users_are_kept_apart(houses):
 @pytest.mark.parametrize(
     ("messages", "more", "error", "words"),
     [
-        ([shown("x", "https://example.org/a.png")], {}, openai.BadRequestError, "fetched for nobody"),
-        ([shown("x", "http://169.254.169.254/latest")], {}, openai.BadRequestError, "fetched for nobody"),
-        ([shown("x", "file:///etc/passwd")], {}, openai.BadRequestError, "fetched for nobody"),
+        ([shown("x", "https://example.org/a.png")], {}, openai.BadRequestError, "is not fetched"),
+        ([shown("x", "http://169.254.169.254/latest")], {}, openai.BadRequestError, "is not fetched"),
+        ([shown("x", "file:///etc/passwd")], {}, openai.BadRequestError, "is not fetched"),
         ([shown("x", "data:image/png;base64,!!")], {}, openai.BadRequestError, "no base64"),
         ([shown("x", "data:image/png;base64,aGFsbG8=")], {}, openai.BadRequestError, "picture"),
         ([{"role": "assistant", "content": "x"}], {}, openai.BadRequestError, "last message"),

@@ -23,6 +23,7 @@ from web_house import RENDERED, SCENE, png
 from saccade import Agent
 from saccade.connectors.slack import server
 from saccade.connectors.slack.app import Allowed
+from saccade.connectors.slack.files import Files
 from saccade.connectors.slack.text import escaped, said
 from saccade.testing import ScriptedController, call
 from saccade.testing.experts import TrueExperts
@@ -171,7 +172,8 @@ def test_the_token_goes_to_slack_alone(slack, offices, caplog, more, words):
 
 def test_a_file_that_is_larger_than_it_says_is_cut_off(slack, offices, monkeypatch):
     office = offices("Hello.")
-    monkeypatch.setattr(office.bot.service.files, "most_bytes", 1000)
+    small = Files(TOKEN, {"127.0.0.1"}, most_bytes=1000, plain=True)
+    monkeypatch.setattr(office.bot.service, "files", small)
     file = slack.file("a.png", b"x" * 5000) | {"size": 10}
     assert office.send("<@UBOT> look", ts="1.000001", files=[file]) == 200
     assert "larger than" in slack.answers()[f"{TEAM}:C1:1.000001"][0]
