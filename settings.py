@@ -192,6 +192,7 @@ class Settings(BaseSettings):
     max_megapixels: float = Field(default=64, gt=0)
     remember: bool = True  # put what conversations meet into memory by itself; False: only what is asked for
     chroma_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")  # an index on a `chroma run` server
+    tools: Path | None = None  # a TOML file that names MCP servers and LangChain tools (see `tools.brought`)
     # Hosts from which pictures may be fetched by their address, as others ask; separated by commas. None: from nowhere.
     fetch_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     keep_days: float | None = Field(default=None, gt=0)  # pictures not met for so long are forgotten; None: never

@@ -96,7 +96,7 @@ class Agent:
         self._given_model = None if isinstance(controller, str) else controller
         self._given_experts = experts
         self._spec: ModelSpec | None = None if self._given_model is not None else self.profile.spec("controller")
-        self.tools: Mapping[str, Tool[Any]] = MappingProxyType(all_tools(tools))
+        self.tools: Mapping[str, Tool[Any]] = MappingProxyType(all_tools(tools, self.settings.tools))
         self._runtime: Runtime | None = None
         self._lock = threading.RLock()
         self._turn_locks: weakref.WeakValueDictionary[str, TurnLock] = weakref.WeakValueDictionary()

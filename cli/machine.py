@@ -37,13 +37,15 @@ def doctor(as_json: AsJson = False, profile: ProfileName = None) -> None:
 
 
 def tools(as_json: AsJson = False) -> None:
-    """List the tools that the controller may call, ours and those of installed packages, and where each comes from.
+    """List the tools that the controller may call: ours, those of packages, and those that SACCADE_TOOLS names.
 
     With --json, each with its JSON schema in the form that MCP has: name, description, inputSchema.
     """
+    from ..settings import Settings
     from ..tools.registry import all_tools, tool_origins
 
-    every, origins = all_tools(), tool_origins()
+    file = Settings.from_environment().tools
+    every, origins = all_tools(file=file), tool_origins(file)
     if as_json:
         told = [{**tool.to_mcp(), "package": origins[name], "roles": list(tool.roles)} for name, tool in every.items()]
         typer.echo(json.dumps({"tools": told}, ensure_ascii=False))

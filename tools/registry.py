@@ -25,6 +25,7 @@ import pkgutil
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, suggest
@@ -62,17 +63,18 @@ def builtin_tools() -> dict[str, Tool[Any]]:
     return made
 
 
-def all_tools(more: Iterable[Any] = ()) -> dict[str, Tool[Any]]:
-    """Every tool, by name: ours, then those of installed packages, then `more`.
+def all_tools(more: Iterable[Any] = (), file: Path | None = None) -> dict[str, Tool[Any]]:
+    """Every tool, by name: ours, then those of installed packages, then those that a file names, then `more`.
 
     Args:
         more: `Tool` classes, instances of them, or LangChain tools.
+        file: names MCP servers and LangChain tools (see `brought`).
 
     Raises:
         UserError: one of them is no tool, cannot be loaded, or has the name of another (kind "bad_tool").
     """
     tools = builtin_tools()
-    for one, where in [*_from_packages(), *((one, "given to the agent") for one in more)]:
+    for one, where in [*_from_packages(), *_from_file(file), *((one, "given to the agent") for one in more)]:
         tool = as_tool(one, where)
         if tool.name in tools:
             raise UserError(
@@ -84,10 +86,10 @@ def all_tools(more: Iterable[Any] = ()) -> dict[str, Tool[Any]]:
     return tools
 
 
-def tool_origins() -> dict[str, str]:
-    """Which package each tool comes from, by the tool's name."""
+def tool_origins(file: Path | None = None) -> dict[str, str]:
+    """Which package, or what in a user's file, each tool comes from, by the tool's name."""
     origins = dict.fromkeys(builtin_tools(), "saccade")
-    return origins | {as_tool(one, where).name: where for one, where in _from_packages()}
+    return origins | {as_tool(one, where).name: where for one, where in [*_from_packages(), *_from_file(file)]}
 
 
 def expert_roles() -> list[str]:
@@ -165,6 +167,14 @@ def _checked(entry: EntryPoint, role: str, scheme: str | None) -> type[Expert[An
 def _from_packages() -> Iterator[tuple[Any, str]]:
     for entry in entry_points(TOOLS_GROUP):
         yield _load(entry, "tool"), _package(entry)
+
+
+def _from_file(path: Path | None) -> Iterable[tuple[Any, str]]:
+    if path is None:
+        return ()
+    from .brought import tools_of  # few have such a file
+
+    return tools_of(path)
 
 
 def _load(entry: EntryPoint, what: str) -> Any:

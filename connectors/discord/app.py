@@ -12,9 +12,9 @@ import discord
 from discord import app_commands
 
 from ...errors import SaccadeError, UserError
+from ...tools.loops import LoopThread
 from ..bot import FORGET_FIRST, Bot
 from ..inbox import Incoming
-from ..loops import LoopThread
 from ..running import leave, stopped_by_signals
 from .service import DiscordService, plain
 

@@ -11,8 +11,8 @@ import discord
 from discord import utils
 
 from ...errors import UserError
+from ...tools.loops import LoopThread
 from ..inbox import Answer, Incoming
-from ..loops import LoopThread
 from ..words import shortened, unlinked
 
 T = TypeVar("T")

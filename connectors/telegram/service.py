@@ -11,8 +11,8 @@ from telegram import LinkPreviewOptions, ReplyParameters
 from telegram.error import BadRequest, Forbidden, InvalidToken
 
 from ...errors import UserError
+from ...tools.loops import LoopThread
 from ..inbox import Answer, Incoming
-from ..loops import LoopThread
 from ..words import shortened
 
 T = TypeVar("T")

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import socket
+import subprocess
 import sys
+import time
 
+import httpx
 import pytest
+from langchain.agents import create_agent
+from langchain_core.tools import StructuredTool
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from web_house import RENDERED, SCENE, png
 
 from saccade import Agent
@@ -17,6 +26,7 @@ from saccade.testing.experts import TrueExperts
 from saccade.tools.registry import all_tools
 
 TRUTH = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
+HTTP_TOKEN = "a token of some length"
 PICTURE = base64.b64encode(png()).decode()
 
 
@@ -159,3 +169,64 @@ def test_over_stdio_as_clients_start_it(tmp_path):
     assert "find_objects" in names
     assert shown.content[0].text == "img_1 (256 x 256 px)"
     assert "256 x 256" in seen.content[0].text
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Where `saccade mcp --http` listens, for those who have the token, with the bundled models."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"SACCADE_HOME": str(tmp_path / "home"), "SACCADE_TOKEN": HTTP_TOKEN}
+    command = [sys.executable, "-m", "saccade", "mcp", "--http", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None, server.stderr.read()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+        server.terminate()
+        assert server.wait(20) == 0
+
+
+def test_a_langchain_agent_of_somebody_else_does_a_whole_task_over_http(address):
+    controller = ScriptedController([
+        call("show_pictures", pictures=[PICTURE]),
+        call("find_objects", image="img_1", phrase="everything", at_most=3),
+        call("crop_image", image="reg_1"),
+        "I cropped reg_1.",
+    ])  # fmt: skip
+
+    async def run():
+        http = create_mcp_http_client(headers={"Authorization": f"Bearer {HTTP_TOKEN}"})
+        async with http, Client(streamable_http_client(address, http_client=http)) as client:
+
+            def made(offered):
+                async def asked(**arguments):
+                    answer = await client.call_tool(offered.name, arguments)
+                    return "\n".join(part.text for part in answer.content if part.type == "text"), answer
+
+                return StructuredTool.from_function(
+                    coroutine=asked, name=offered.name, description=offered.description,
+                    args_schema=offered.input_schema, response_format="content_and_artifact",
+                )  # fmt: skip
+
+            tools = [made(one) for one in (await client.list_tools()).tools]
+            agent = create_agent(controller, tools)
+            return (await agent.ainvoke({"messages": [("user", "Crop something.")]}))["messages"]
+
+    messages = asyncio.run(run())
+    assert messages[-1].content == "I cropped reg_1."
+    shown, found, cropped = (one for one in messages if one.type == "tool")
+    assert shown.content == "img_1 (256 x 256 px)"
+    assert "reg_1" in found.content
+    assert "img_2" in cropped.content
+    assert [part.type for part in cropped.artifact.content] == ["text", "image"]
+
+
+def test_over_http_nobody_comes_in_without_the_token(address):
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    for headers in ({}, {"Authorization": "Bearer another token of some length"}):
+        assert httpx.post(address, json=asked, headers=headers).status_code == 401
