@@ -141,6 +141,10 @@ class Agent:
                 if made is not None:
                     made.close()
 
+    def settled(self, seconds: float) -> bool:
+        """Wait, for so long, until all that was met is remembered; False: some is not, and the next start does it."""
+        return self._runtime is None or self._runtime.remembering.wait(seconds)
+
     def __enter__(self) -> Self:
         return self
 

@@ -22,7 +22,7 @@ from ..errors import SaccadeError
 from ..memory.query import Query
 from ..tools.contracts import without_marks
 from .desk import Desk, png_of, source_of
-from .running import run_server
+from .running import leave, run_server
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -248,6 +248,7 @@ def serve_http(agent: Agent, host: str, port: int, doors: Doors) -> None:
         run_server(http_app(agent, desks, host, doors), host, port)
     finally:
         desks.close()
+    leave(0, agent)
 
 
 def http_app(agent: Agent, desks: Desks, host: str, doors: Doors) -> ASGIApp:

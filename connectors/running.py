@@ -9,12 +9,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 
+if TYPE_CHECKING:
+    from ..agent.agent import Agent
+
 LOG = logging.getLogger("saccade.connectors")
 STOPPING = 7  # seconds that a running request has to come to its end
+REMEMBERING = 2.0  # seconds, after that, to remember what was met
 
 
 def secret(name: str, what: str) -> str:
@@ -79,12 +83,17 @@ def _no_cancelled(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def leave(running: int) -> None:
-    """End the process at once where turns still run: Python would wait for them, and a model cannot be interrupted.
+def leave(running: int, agent: Agent) -> None:
+    """End the process at once where turns still run, or much has to be remembered: Python would wait for both.
 
-    Nothing is lost: each step is on disk, and the next message of a conversation finishes its turn.
+    Nothing is lost: each step is on disk, the next message of a conversation finishes its turn, and what was not
+    remembered yet is remembered at the next start.
     """
     if running:
         LOG.warning("%d turns are left as they are; the next message of their conversations finishes them", running)
-        logging.shutdown()
-        os._exit(0)
+    elif agent.settled(REMEMBERING):
+        return
+    else:
+        LOG.warning("what was met last is remembered at the next start")
+    logging.shutdown()
+    os._exit(0)

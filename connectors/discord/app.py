@@ -169,4 +169,4 @@ def serve(bot: Bot, client: Client, service: DiscordService) -> None:
         try:
             door.run()
         finally:
-            leave(door.close())
+            leave(door.close(), bot.agent)

@@ -55,7 +55,7 @@ def serve_socket(bot: Bot, app: App, app_token: str) -> None:
             stop.wait()
         finally:
             handler.close()
-            leave(bot.close())
+            leave(bot.close(), bot.agent)
 
 
 def serve_http(bot: Bot, app: App, host: str, port: int) -> None:
@@ -79,7 +79,7 @@ def serve_http(bot: Bot, app: App, host: str, port: int) -> None:
     try:
         run_server(web, host, port)
     finally:
-        leave(bot.close())
+        leave(bot.close(), bot.agent)
 
 
 def manifest(url: str | None) -> str:

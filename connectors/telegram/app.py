@@ -140,5 +140,5 @@ def serve(bot: Bot, service: TelegramService, allowed: Sequence[int] = ()) -> No
     poller = Poller(bot, service, allowed)
     with stopped_by_signals(poller.stopping.set):
         poller.run()
-    leave(bot.close())
+    leave(bot.close(), bot.agent)
     service.close()

@@ -31,7 +31,7 @@ def serve(
     check_host(host, doors)
     app = create_app(agent, doors, log_words=log_words, pictures_from=pictures_from, at_once=at_once)
     run_server(app, host, port)
-    leave(app.state.house.turns.running)
+    leave(app.state.house.turns.running, agent)
 
 
 def check_host(host: str, doors: Doors) -> None:
