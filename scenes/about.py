@@ -30,6 +30,7 @@ ABOUT: dict[str, dict[str, Any]] = {
 }
 
 
+GRID = 12  # cells along a side of a kind's outline
 BACKGROUNDS = {  # of a scene, as they are named to the painter, and how else people name them
     "plain background": ["background", "plain", "wall"], "desk": ["table", "desktop"], "street": ["road"],
     "shelf": ["shelves"],
@@ -58,19 +59,29 @@ def _painter() -> dict[str, Any]:
         "words": [word for table in tables for said in table.values() for word in said],
         "colors": [*COLORS],
         "sketch": {word: list(COLORS[color]) for color, words in COLOR_WORDS.items() for word in words},
-        "codes": _codes(),
+        "outlines": _outlines(),
         "backgrounds": BACKGROUNDS,
         "shapes": {kind: proportion(kind) for kind in SHAPES},  # width beside height
     }
 
 
-def _codes() -> dict[str, str]:
-    """A pattern for each kind, by every word for it: 4 of 3 x 3 cells, any two as different as can be had."""
-    every = list(itertools.combinations(range(9), 4))
-    chosen: list[tuple[int, ...]] = []
-    for shared in (2, 3):  # cells that two patterns have in common, at most
-        for cells in every:
-            if len(chosen) < len(SHAPES) and all(len({*cells} & {*one}) <= shared for one in chosen):
-                chosen.append(cells)
-    codes = ["".join("1" if at in cells else "0" for at in range(9)) for cells in chosen]
-    return {word: code for kind, code in zip(SHAPES, codes, strict=True) for word in SHAPE_WORDS[kind]}
+def _outlines() -> dict[str, str]:
+    """How a kind of thing fills its box, by every word for it: the mean of its masks, GRID x GRID digits, 9 is full."""
+    import numpy as np
+    from PIL import Image
+
+    from .drawing.shapes import VARIANTS
+    from .render import silhouette, tight_box
+    from .scene import Thing
+
+    told: dict[str, str] = {}
+    for kind in SHAPES:
+        held = []
+        for variant, angle in itertools.product(range(VARIANTS), (-3.0, 0.0, 3.0)):
+            mask = silhouette(Thing(0, kind, "red", "large", "rubber", 0.5, 0.5, 0.8, angle, None, 0, variant), 128)
+            x0, y0, x1, y1 = tight_box(mask)
+            part = Image.fromarray(mask[y0:y1, x0:x1].astype(np.uint8) * 255)
+            held.append(np.asarray(part.resize((GRID, GRID), Image.Resampling.BOX), float))
+        digits = (np.mean(held, 0) / 255 * 9).round().astype(int)
+        told |= dict.fromkeys(SHAPE_WORDS[kind], "".join(map(str, digits.ravel())))
+    return told

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "testing": {"agent", "tools", "memory", "scenes"},
     "training": {"queries", "scenes", "testing", "tools", "prompts", "memory"},
     "evals": {"agent", "memory", "prompts", "queries", "scenes", "testing", "tools", "training"},
-    "benchmarks": {"agent", "memory", "prompts", "scenes", "testing", "tools", "training", "evals"},
+    "benchmarks": {"agent", "connectors", "memory", "prompts", "scenes", "testing", "tools", "training", "evals"},
     "connectors": {"agent", "memory", "tools"},
     "cli": {"agent", "connectors", "memory", "prompts", "scenes", "tools", "training", "evals"},
 }

@@ -24,7 +24,9 @@ TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
 @dataclass
-class _Card:
+class Card:
+    """One picture on the page; pictures are data URIs, `rows` the cells of the table."""
+
     name: str
     status: str
     reason: str
@@ -46,11 +48,11 @@ class Page:
     def __init__(self, planned: PlannedOutput, out: Path, title: str) -> None:
         self.planned, self._title = planned, title
         self._path = inside(out, planned.output.file)
-        self._cards: list[_Card] = []
+        self._cards: list[Card] = []
 
     def add(self, outcome: Outcome, gathering: Gathering, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take in one picture, while its pixels are there."""
-        card = _Card(outcome.path.name, outcome.status, outcome.reason)
+        card = Card(outcome.path.name, outcome.status, outcome.reason)
         if outcome.workspace is not None and outcome.image is not None:
             image = outcome.workspace.open(outcome.image.id)
             card.thumbnail = _inline(image, THUMBNAIL)
@@ -79,18 +81,21 @@ class Page:
         Raises:
             UserError: it cannot be written.
         """
-        from jinja2 import Environment
-
-        page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-            TEMPLATE.read_text("utf-8")
-        )
-        text = page.render(title=self._title, cards=self._cards, columns=list(self.planned.columns), summary=summary)
+        text = page_of(self._title, self._cards, list(self.planned.columns), summary)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._path, text.encode("utf-8"))
         except OSError as error:
             raise UserError(f"{str(self._path)!r} cannot be written: {error.strerror}.", kind="cannot_write") from error
         return self._path
+
+
+def page_of(title: str, cards: Sequence[Card], columns: Sequence[str], summary: Mapping[str, Any]) -> str:
+    """The page as HTML, one file; what stands in cards is text, whatever marks are in it."""
+    from jinja2 import Environment
+
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(TEMPLATE.read_text("utf-8"))
+    return page.render(title=title, cards=cards, columns=columns, summary=summary)
 
 
 def _inline(image: Image.Image, side: int) -> str:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
-import shutil
-from pathlib import Path
 
 import pytest
+from chromium import browser, serious_faults, shot
+from playwright.sync_api import expect
 from web_house import House, png
 
 from saccade.testing import call, calls
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if BROWSER is None:
-    pytest.skip("needs Chromium (apt install chromium): runs wherever there is one", allow_module_level=True)
-
-from axe_core_python.sync_playwright import Axe  # noqa: E402
-from playwright.sync_api import expect, sync_playwright  # noqa: E402
-
-SHOTS = os.environ.get("SACCADE_SHOTS")  # a folder for screenshots
+__all__ = ["browser"]  # a fixture
 FIND = calls(call("find_objects", image="img_1"), thought="I look for things.")
 OUTLINE = call("segment_objects", regions=["reg_1", "reg_2"])
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as play:
-        made = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture
@@ -61,11 +45,6 @@ def picture(tmp_path):
     path = tmp_path / "table.png"
     path.write_bytes(png())
     return path
-
-
-def shot(page, name):
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 def send(page, text):
@@ -210,6 +189,4 @@ def test_it_can_be_used_by_everybody(visit, picture, look):
         page.get_by_role("button", name="Conversations and memory").click()
         expect(page.get_by_role("button", name="New conversation")).to_be_visible()
         shot(page, "phone-side")
-    found = Axe().run(page)
-    serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in serious] == []
+    assert serious_faults(page) == []

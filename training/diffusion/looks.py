@@ -25,7 +25,7 @@ from ...scenes.splits import Split
 from ...tools.experts.painter.wording import SIGN, Box, grounded_prompt, sketch
 from ..clip.texts import BACKDROP_WORDS
 
-COLORS_OF_WORDS, CODES = about("painter")["sketch"], about("painter")["codes"]
+COLORS_OF_WORDS, OUTLINES = about("painter")["sketch"], about("painter")["outlines"]
 SIDE = 128  # px: the side of what the painter makes
 CLOSER = 0.35  # the share of views that show a part of a scene
 CLOSEST = 2.4  # times as large as in the whole
@@ -86,7 +86,7 @@ def draw_paint_look(index: int, split: Split = "train") -> PaintLook:
 
     def prompt(shown: Callable[[np.ndarray], bool]) -> tuple[str, np.ndarray, list[tuple[str, Box]]]:
         named = [(words, box) for words, box, mask in told if shown(mask)]
-        drawn_boxes = np.asarray(sketch(named, COLORS_OF_WORDS, SIDE, codes=CODES))
+        drawn_boxes = np.asarray(sketch(named, COLORS_OF_WORDS, SIDE, outlines=OUTLINES))
         rng.shuffle(named)
         return grounded_prompt(named, background), drawn_boxes, named
 

@@ -43,7 +43,7 @@ from .autoencoder import LATENT_CHANNELS, SHRINK, as_pixels, to_pixels, train_au
 from .looks import SIDE, LatentStore, PaintLook, draw_paint_look
 
 BUDGETS = {
-    "short": Budget(steps=2000, batch=48, workers=1),  # with a base
+    "short": Budget(steps=1200, batch=48, workers=1),  # with a base
     "cpu": Budget(steps=4100, batch=48, workers=1),
     "long": Budget(steps=16_000, batch=48, workers=1),
     "gpu": Budget(steps=24_000, batch=256, workers=14),

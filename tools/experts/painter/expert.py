@@ -121,7 +121,7 @@ class Painter(Expert[Paint, Image.Image]):
         """Latents of what stays, with the things' boxes in their colours where it does not (see `wording.sketch`)."""
         shown: list[np.ndarray] = []
         for request, image, mask in zip(requests, images, masks, strict=True):
-            drawn = sketch(request.things or (), self.about["sketch"], image.width, codes=self.about.get("codes"))
+            drawn = sketch(request.things or (), self.about["sketch"], image.width, outlines=self.about.get("outlines"))
             shown.append(np.where(np.asarray(mask)[..., None] >= 128, np.asarray(drawn), np.asarray(image)))
         pixels = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).to(self.device, self.pipeline.vae.dtype)
         latents = self.pipeline.vae.encode(pixels / 127.5 - 1).latent_dist.mode()

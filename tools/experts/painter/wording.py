@@ -3,20 +3,20 @@
 Positions as words are ReCo's idea (Yang et al. 2023, "Region-controlled text-to-image generation"). A small denoiser
 hardly learns from words where in a picture it is; so it is also shown a sketch, in the channels in which a picture that
 is to be mended comes: each box filled with the colour that is asked for. Words say which kind of thing stands there; to
-a painter that declares `codes`, a pattern of darker cells in the box says so, too, a different one for each kind: as in
-a semantic map, but with no more channels. A pattern looks like nothing; what a kind looks like is learned.
+a painter that declares `outlines`, the box is filled as things of that kind fill theirs on average, the prior of shapes
+that the masks of its training scenes give. Such a mean is a blur of every turn and make; the thing itself is painted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 PLACES = 32  # positions along a side, each a token
 SIGN = "<sign>"  # a sign with letters on it, named like a thing
 GREY, DARK, WHITE = (128, 128, 128), (60, 60, 60), (255, 255, 255)
-DARKER = 0.5  # times as bright are the darker cells of a pattern
 NOTHING = "nothing"  # said of an area in which nothing stands
 
 Box = tuple[float, float, float, float]
@@ -43,7 +43,7 @@ def sketch(
     colors: Mapping[str, Sequence[int]],
     side: int,
     under: Image.Image | None = None,
-    codes: Mapping[str, str] | None = None,
+    outlines: Mapping[str, str] | None = None,
 ) -> Image.Image:
     """The sketch of a layout: boxes in their colours, dark where none is said, signs white; (side, side) RGB.
 
@@ -52,23 +52,25 @@ def sketch(
         colors: sRGB by word.
         side: px.
         under: what it is drawn upon; None: plain grey.
-        codes: of words for kinds, which of 3 x 3 cells are darker, row by row: "010110010"; None: none are.
+        outlines: of words for kinds, how full each cell of the box is: n x n digits, row by row; None: all are full.
     """
     image = Image.new("RGB", (side, side), GREY) if under is None else under.copy()
-    draw = ImageDraw.Draw(image)
     for words, box in things:
         named = next(
             (tuple(colors[word]) for word in words.split() if word in colors), WHITE if words == SIGN else DARK
         )
-        x0, y0, x1, y1 = (value * side for value in box)
-        draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), fill=named)
-        code = next((codes[word] for word in words.split() if word in codes), "") if codes else ""
-        dark = tuple(round(DARKER * value) for value in named)
-        for at in (at for at, bit in enumerate(code) if bit == "1"):
-            left, top = x0 + (x1 - x0) * (at % 3) / 3, y0 + (y1 - y0) * (at // 3) / 3
-            right, low = left + (x1 - x0) / 3 - 1, top + (y1 - y0) / 3 - 1
-            draw.rectangle((left, top, max(left, right), max(top, low)), fill=dark)
+        x0, y0, x1, y1 = (round(value * side) for value in box)
+        size = max(1, x1 - x0), max(1, y1 - y0)
+        outline = next((outlines[word] for word in words.split() if word in outlines), "") if outlines else ""
+        image.paste(named, (x0, y0, x0 + size[0], y0 + size[1]), _mask(outline, size) if outline else None)
     return image
+
+
+def _mask(outline: str, size: tuple[int, int]) -> Image.Image:
+    """An outline's digits as a mask of a box."""
+    n = math.isqrt(len(outline))
+    cells = Image.frombytes("L", (n, n), bytes(255 * int(digit) // 9 for digit in outline))
+    return cells.resize(size, Image.Resampling.BILINEAR)
 
 
 def _token(value: float) -> str:
