@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..memory.memory import Memory
     from ..memory.pictures.store import PictureStore
     from ..settings import ModelSpec, Profile, Settings
-    from ..tools.contracts import Experts, Tool
+    from ..tools.contracts import Experts
     from .chat import Chat
     from .controller import Controller
     from .locks import TurnLock
@@ -60,6 +60,8 @@ class Agent:
         experts: what answers in place of the profile's experts (for tests, see `saccade.testing`).
         tools: further tools for the controller: `saccade.Tool` classes, or any LangChain tools.
 
+    `agent.tools` are all of them by name, for scripts to call, too: `agent.tools.find_objects(image="a.png")`.
+
     Nothing is loaded or written before the first request. An agent may be used by several threads;
     turns of one conversation wait for each other.
 
@@ -80,6 +82,7 @@ class Agent:
     ) -> None:
         from ..settings import Settings
         from ..tools.registry import all_tools
+        from .calls.toolbox import Toolbox
 
         given = {
             "profile": profile,
@@ -96,7 +99,8 @@ class Agent:
         self._given_model = None if isinstance(controller, str) else controller
         self._given_experts = experts
         self._spec: ModelSpec | None = None if self._given_model is not None else self.profile.spec("controller")
-        self.tools: Mapping[str, Tool[Any]] = MappingProxyType(all_tools(tools, self.settings.tools))
+        every = MappingProxyType(all_tools(tools, self.settings.tools))
+        self.tools = Toolbox(every, self)  # pyright: ignore[reportArgumentType]  # cached properties serve as properties
         self._runtime: Runtime | None = None
         self._lock = threading.RLock()
         self._turn_locks: weakref.WeakValueDictionary[str, TurnLock] = weakref.WeakValueDictionary()

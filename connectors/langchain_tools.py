@@ -2,7 +2,7 @@
 
 >>> from langchain.agents import create_agent
 >>> from saccade import Agent
->>> from saccade.connectors.desk import Desk
+>>> from saccade.agent.calls.desk import Desk
 >>> from saccade.connectors.langchain_tools import langchain_tools
 >>> desk = Desk(Agent())
 >>> agent = create_agent("openai:gpt-5", langchain_tools(desk))
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
+from ..agent.calls.desk import Desk
 from ..tools.contracts import without_marks
-from .desk import Desk
 
 if TYPE_CHECKING:
     from ..agent.agent import Agent

@@ -18,10 +18,10 @@ from mcp import MCPError
 from mcp.server import Server, ServerRequestContext
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..agent.calls.desk import Desk, png_of, source_of
 from ..errors import SaccadeError
 from ..memory.query import Query
 from ..tools.contracts import without_marks
-from .desk import Desk, png_of, source_of
 from .running import leave, run_server
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from langchain_core.messages import ToolMessage
 from web_house import RENDERED, SCENE, png
 
 from saccade import Agent
-from saccade.connectors.desk import Desk
+from saccade.agent.calls.desk import Desk
 from saccade.connectors.langchain_tools import as_runnable, langchain_tools
 from saccade.testing import ScriptedController, call
 from saccade.testing.experts import TrueExperts

@@ -5,24 +5,61 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
-from ..errors import UserError
-from ..memory.ledger.pending_turns import PendingTurn
-from ..tools.runner import Observation, ToolRunner
-from ..tools.user_memory import UserMemory
+from ...errors import UserError
+from ...memory.ledger.pending_turns import PendingTurn
+from ...tools.runner import Observation, ToolRunner
+from ...tools.user_memory import UserMemory
 
 if TYPE_CHECKING:
-    from ..agent.agent import Agent
-    from ..agent.reply import Reply
-    from ..memory.pictures.decode import Source
-    from ..memory.records import Picture
+    from ...memory.memory import Memory
+    from ...memory.pictures.decode import Source
+    from ...memory.records import Picture
+    from ...settings import Settings
+    from ...tools.contracts import Experts, Tool
+    from ..chat import Chat
+    from ..remembering import Remembering
+    from ..reply import Reply
 
 SHOWN_SIDE = 1024  # px: the longer side of a picture as a model is shown it
+
+
+class Host(Protocol):
+    """What of an agent a desk needs."""
+
+    @property
+    def settings(self) -> Settings:
+        """What is set."""
+        ...
+
+    @property
+    def tools(self) -> Mapping[str, Tool[Any]]:
+        """The tools by name."""
+        ...
+
+    @property
+    def experts(self) -> Experts:
+        """Who answers their questions."""
+        ...
+
+    @property
+    def memory(self) -> Memory:
+        """What was met."""
+        ...
+
+    @property
+    def remembering(self) -> Remembering:
+        """What has turns remembered."""
+        ...
+
+    def chat(self, user: str | None = None, id: str | None = None) -> Chat:
+        """A conversation."""
+        ...
 
 
 class Desk:
@@ -36,7 +73,7 @@ class Desk:
         chat: go on with this conversation.
     """
 
-    def __init__(self, agent: Agent, user: str | None = None, chat: str | None = None) -> None:
+    def __init__(self, agent: Host, user: str | None = None, chat: str | None = None) -> None:
         self.agent = agent
         self.chat = agent.chat(user, chat)
         self.workspace = self.chat.workspace

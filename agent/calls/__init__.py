@@ -1,0 +1,1 @@
+"""Tools called by name, by programs and by controllers of others."""
