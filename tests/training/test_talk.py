@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 from collections import Counter
 
 import pytest
@@ -69,8 +70,8 @@ def test_phrasings_are_lines_of_their_own(path):
     assert all(line == line.strip() and line for line in several)
 
 
-@pytest.fixture
-def base(tmp_path):
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
     """A very small network with the tokenizer of the zoo's tiny controller."""
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
@@ -81,15 +82,22 @@ def base(tmp_path):
         intermediate_size=48, max_position_embeddings=1024, tie_word_embeddings=True, bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    folder = tmp_path / "base"
+    folder = tmp_path_factory.mktemp("base")
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return f"file:{folder}"
 
 
-def test_the_recipe_ends_in_an_adapter_that_is_merged_into_its_base(base, tmp_path):
-    out = tmp_path / "adapter"
+@pytest.fixture(scope="module")
+def adapter(base, tmp_path_factory):
+    """The folder that a very short training on it leaves."""
+    out = tmp_path_factory.mktemp("adapter")
     recipe.train("test", out, resume=False, base=base)
+    return out
+
+
+def test_the_recipe_ends_in_an_adapter_that_is_merged_into_its_base(base, adapter):
+    out = adapter
     assert {"card.json", "config.json", "model.safetensors", "chat_template.jinja", "curve.png"} <= {
         path.name for path in out.iterdir()
     }
@@ -123,11 +131,10 @@ def test_a_base_that_is_no_language_model_is_refused(tmp_path):
         recipe.train("test", tmp_path / "out", resume=False, base="zoo:clip")
 
 
-def test_an_adapter_of_another_model_is_refused(base, tmp_path):
+def test_an_adapter_of_another_model_is_refused(adapter, tmp_path):
     from safetensors.torch import save_file
 
-    out = tmp_path / "adapter"
-    recipe.train("test", out, resume=False, base=base)
+    out = shutil.copytree(adapter, tmp_path / "adapter")
     save_file({"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(4, 7),
                "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight": torch.zeros(5, 4)},
               out / "model.safetensors")  # fmt: skip
