@@ -6,8 +6,11 @@ something (the message says what); 1 a fault of ours.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import json
+import os
 import sys
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +21,7 @@ from ..settings import TOOLS_GROUP, entry_points
 from . import machine, memory, scenes, serve, talk, tasks, work
 from .options import INTERRUPTED
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a disk, or what stdout leads to, takes no more
 STOPPED = "Stopped. What was acknowledged is kept{how}."
 # How a command that was stopped is gone on with.
 GO_ON = {
@@ -83,12 +87,32 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader went away, as in `saccade ask ... | head -1`
         sys.stderr.close()
         code = 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        code = _unwritable(error)
     except Exception as error:  # a fault of ours: a program that reads JSON is told too, and the traceback stays
         if as_json:
             message = f"A fault of Saccade: {type(error).__name__}: {error}. The traceback is on stderr."
             _complain("fault", message, 1, as_json)
         raise
+    try:
+        if sys.stdout is not None and not sys.stdout.closed:  # None where it was closed for us
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = 0
+    except OSError as error:
+        code = _unwritable(error)
     raise SystemExit(code or 0)
+
+
+def _unwritable(error: OSError) -> int:
+    """Say that what was to be printed could not be, and have Python not try it once more at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    message = f"What was to be printed could not be written: {error.strerror}. What was acknowledged is kept."
+    typer.secho(message, fg="red", err=True)
+    return 1
 
 
 def _complain(kind: str, message: str, code: int, as_json: bool) -> int:

@@ -1,6 +1,7 @@
 """The command line: its contract of exit codes and JSON, and bad input of every kind."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -212,3 +213,24 @@ def test_a_file_cannot_be_the_folder_for_results(tmp_path, home, controller, cap
     assert code == 2
     assert json.loads(out)["error"]["kind"] == "bad_out"
     assert not home.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+@pytest.mark.parametrize("arguments", [["--help"], ["tools"], ["tools", "--json"], ["scenes", "render", "--out", "s"]])
+def test_a_full_disk_behind_stdout_is_told_in_a_line(arguments, tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (a device)
+        done = subprocess.run([sys.executable, "-m", "saccade", *arguments], stdout=full, stderr=subprocess.PIPE,
+                              text=True, cwd=tmp_path, env=os.environ | {"SACCADE_HOME": str(tmp_path)})  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "No space left" in line
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tools", "--json"]])
+def test_to_a_reader_that_goes_away_nothing_is_said(arguments, tmp_path):
+    command = subprocess.Popen([sys.executable, "-m", "saccade", *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=os.environ | {"SACCADE_HOME": str(tmp_path)})  # fmt: skip
+    command.stdout.close()
+    assert command.stderr.read() == b""
+    command.stderr.close()
+    command.wait(30)  # its code is nobody's concern then
