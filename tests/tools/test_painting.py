@@ -277,3 +277,20 @@ def test_a_painter_that_is_not_there_is_told(tmp_path):
     pool = ExpertPool(Profile(name="mine", models={"clip": "zoo:clip"}), "cpu")
     with pytest.raises(ExpertFailed, match="painter"):
         pool.ask("painter", [Paint("a cube")])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "things"),
+    [
+        ("I'd like to see a brown bottle", ["brown bottle"]),
+        ("paint a pink car for me", ["pink car"]),
+        ("would you make me a picture where there's a red cube and a blue ball, please?", ["red cube", "blue ball"]),
+        ("We want two green leaves, thanks", ["green leaf", "green leaf"]),
+        ("can I get a small blue cone on a shelf if possible", ["small blue cone"]),
+        ("let's have a yellow fish in the upper left", ["yellow fish"]),
+    ],
+)
+def test_words_of_asking_are_nothing_to_be_painted(prompt, things):
+    wanted = read_prompt(prompt, OURS)
+    assert [one.words for one in wanted.things] == things
+    assert wanted.unknown == ()

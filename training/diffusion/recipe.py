@@ -285,6 +285,10 @@ def export(
         feature_extractor=None, requires_safety_checker=False,  # pyright: ignore
     )  # fmt: skip
     pipeline.save_pretrained(out, safe_serialization=True)
+    for path in out.glob("*/config.json"):  # they say where on this machine a part came from
+        told = json.loads(path.read_text("utf-8"))
+        if told.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
     weights = sorted(path.relative_to(out).as_posix() for path in out.glob("*/*.safetensors"))
     files = {name: sha256(out / name) for name in weights}
     write_json(out / "config.json", {"model_type": "diffusion", "saccade": declaration(files)})

@@ -39,6 +39,17 @@ _ONLY = re.compile(r"\b(?:and )?nothing (?:else|more)\b|\b(?:only|just|exactly|p
 _COPULA = re.compile(r"\b(?:which|that|who) (?:is|are|stands?|lies|sits)\b|\b(?:is|are|stands|stand|standing|placed)\b")
 _PRONOUN = re.compile(r"(?:it|them|that|this)\b")
 _ARTICLES = frozenset({"a", "an", "the", "some", "another", "one"})
+# Words of asking, which name nothing that could be painted: "I'd like to see ... for me, if you would".
+_ASKING = frozenset(
+    """
+    i i'd id i'll i'm we we'd you your me us my our it its let let's lets would will can could may might shall should
+    like love want wish need have has had get got see look try do does be is are was here there this that these those
+    please kindly possible thanks thank hello hi hey ok okay so now then also just only maybe perhaps again
+    draw paint make create generate render produce design show give add put place imagine picture image drawing painting
+    photo photograph scene sketch illustration render version of for to in if it'd that's there's showing shows shown
+    containing contains depicting having where
+    """.split()  # noqa: SIM905
+)
 _SIZES = {"small": "small", "little": "small", "tiny": "small", "large": "large", "big": "large", "huge": "large"}
 
 
@@ -147,7 +158,7 @@ def _group(reader: _Reader, words: str) -> list[int]:
     if reader.about.get("kinds"):
         kept = [nouns.get(token, token) for token in kept]
         known = {*nouns.values(), *reader.about.get("words", ())}
-        reader.unknown += [token for token in kept if token not in known]
+        reader.unknown += [token for token in kept if token not in known and token not in _ASKING]
         kept = [token for token in kept if token in known]
         if not any(token in nouns for token in kept):
             reader.unknown += [] if reader.unknown else kept
