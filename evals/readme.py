@@ -1,8 +1,8 @@
 """`python -m saccade.evals.readme`: write the table of README.md, and all figures in docs/figures.md.
 
 Nothing is typed by hand: the tables come from `docs/results/agent.json`, `tools.json`, `mixed.json`, `experts.json`,
-`documents.json` and `memory.json` (`saccade eval --out`), `benchmarks.json`, `kills.json` and `install.json`
-(`python -m saccade.benchmarks`) and the cards in `zoo/`.
+`documents.json` and `memory.json` (`saccade eval --out`), `benchmarks.json`, `kills.json`, `install.json` and
+`serving.json` (`python -m saccade.benchmarks`) and the cards in `zoo/`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ SETS = ("first", "second", "third")
 
 def figures() -> str:
     """Every table as Markdown, from the files as they are now."""
-    names = ("agent", "tools", "mixed", "experts", "documents", "memory", "benchmarks", "kills", "install")
-    agent, tools, mixed, experts, documents, memory, bench, kills, install = map(read_result, names)
+    names = ("agent", "tools", "mixed", "experts", "documents", "memory", "benchmarks", "kills", "install",
+             "serving")  # fmt: skip
+    agent, tools, mixed, experts, documents, memory, bench, kills, install, serving = map(read_result, names)
     parts = [
         _agent(agent), _tools(tools), _models(), _experts(experts), _stages(), _mixed(mixed), _documents(documents),
-        _memory(memory), _kills(kills), _speed(bench), _install(install),
+        _memory(memory), _kills(kills), _speed(bench), _serving(serving), _install(install),
     ]  # fmt: skip
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -265,6 +266,23 @@ def _speed(bench: dict[str, Any]) -> list[str]:
     ends = ["", "| rate | measured | at least |", "|---|---|---|"]
     ends += [f"| {name} | {value:.2f} | {least} |" for name, value, least in more]
     return [*lines, *(f"| {name} | {value:.2f} | {most} |" for name, value, most in rows), *ends]
+
+
+def _serving(report: dict[str, Any]) -> list[str]:
+    """Conversations side by side, and how long commands take until they answer."""
+    held = report["conversations"]
+    lines = [
+        f"{held['conversations']} conversations at once over HTTP, {held['turns']} turns in all, with a controller "
+        "that repeats what it is told; in each a word of its own, and none of another's came back.",
+        "", "| | at once | one alone |", "|---|---|---|",
+        f"| turns a second | {held['turns a second']:.1f} | {held['turns a second, one alone']:.1f} |",
+        f"| median wait | {held['median ms']:.0f} ms | {held['median ms, one conversation alone']:.0f} ms |",
+        f"| 95 % of the waits are below | {held['p95 ms']:.0f} ms | |",
+        f"| memory afterwards; after as many again | {held['megabytes after all']:.0f} MB; "
+        f"{held['megabytes after as many again']:.0f} MB | {held['megabytes after one']:.0f} MB |",
+        "", "| command | seconds until it answers |", "|---|---|",
+    ]  # fmt: skip
+    return [*lines, *(f"| {name} | {seconds:.1f} |" for name, seconds in report["cold start"].items())]
 
 
 def _install(report: dict[str, Any]) -> list[str]:
