@@ -136,6 +136,7 @@ class Agent:
 
     def close(self) -> None:
         """Finish remembering, then close the databases. The agent may be used again, for new `chat(...)` objects."""
+        self.tools.close()
         if self._runtime is not None:
             self._runtime.remembering.wait()
         with self._lock:

@@ -10,6 +10,9 @@ import typer
 from ..extras import need
 from .options import Controller, ProfileName, User
 
+AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")]
+LogWords = Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")]
+
 
 def add_commands(app: typer.Typer) -> None:
     """Give an app the commands of this module."""
@@ -27,13 +30,13 @@ def serve(
         Path | None,
         typer.Option(help='A TOML file of users and their tokens, as in ann = "her token". Else: SACCADE_TOKEN.'),
     ] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
+    at_once: AtOnce = 2,
     most_mb: Annotated[int, typer.Option(min=1, max=4096, help="The largest request, in MB.")] = 64,
     pictures_from: Annotated[
         list[str] | None,
         typer.Option(help="A host from which programs may have pictures fetched by https; several times. None."),
     ] = None,
-    log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
+    log_words: LogWords = False,
     profile: ProfileName = None,
     controller: Controller = None,
     user: User = None,
@@ -108,8 +111,8 @@ def serve_slack(
     channel: Annotated[
         list[str] | None, typer.Option(help="A channel that may ask (its id); several times. All.")
     ] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
-    log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
+    at_once: AtOnce = 2,
+    log_words: LogWords = False,
     profile: ProfileName = None,
     controller: Controller = None,
 ) -> None:
@@ -152,8 +155,8 @@ def serve_discord(
     channel: Annotated[
         list[int] | None, typer.Option(help="A channel that may ask (its number); several times. All.")
     ] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
-    log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
+    at_once: AtOnce = 2,
+    log_words: LogWords = False,
     profile: ProfileName = None,
     controller: Controller = None,
 ) -> None:
@@ -183,8 +186,8 @@ def serve_discord(
 
 def serve_telegram(
     chat: Annotated[list[int] | None, typer.Option(help="A chat that may ask (its number); again for more.")] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Turns that run side by side; more wait.")] = 2,
-    log_words: Annotated[bool, typer.Option(help="Write the words of answers into the log, too.")] = False,
+    at_once: AtOnce = 2,
+    log_words: LogWords = False,
     profile: ProfileName = None,
     controller: Controller = None,
 ) -> None:

@@ -49,6 +49,12 @@ class Toolbox(Mapping[str, "Tool[Any]"]):
         """The conversation that the calls share."""
         return Desk(self._agent)
 
+    def close(self) -> None:
+        """Have what the calls met remembered; the next call begins a conversation of its own."""
+        desk = self.__dict__.pop("desk", None)
+        if desk is not None:
+            desk.close()
+
     def __getattr__(self, name: str) -> Callable[..., Output]:
         """A tool to call, with its arguments by name.
 

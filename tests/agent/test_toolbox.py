@@ -8,6 +8,7 @@ import pytest
 from task_scenes import Scenes
 
 from saccade import UserError
+from saccade.memory.ledger.pending_turns import pending_turns
 from saccade.tools.registry import all_tools
 from saccade.tools.values import Output
 
@@ -60,3 +61,14 @@ def test_each_says_what_it_takes(scenes):
         assert [*signature.parameters] == [*tools[name].Arguments.model_fields]
         assert signature.return_annotation is tools[name].Output
         assert getattr(tools, name).__doc__ == tools[name].describe()
+
+
+def test_after_the_agent_was_closed_calls_begin_anew_and_what_they_met_is_remembered(scenes):
+    tools = scenes.agent.tools
+    path, scene, _ = scenes.scenes[0]
+    tools.find_objects(image=path, phrase="thing")
+    first = tools.desk.chat.id
+    scenes.agent.close()
+    assert pending_turns(scenes.agent.store.ledger, None) == [], "all was remembered"
+    assert tools.find_objects(image=path, phrase="thing").count == len(scene.things)
+    assert tools.desk.chat.id != first
