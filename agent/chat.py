@@ -30,7 +30,7 @@ from .exports import export
 from .locks import TurnLock
 from .loop import TurnCancelled, TurnContext, step_of, tool_message
 from .messages import turn_start, unanswered
-from .reply import Reply, Step, cited_regions
+from .reply import Reply, Step, cited_regions, named_pictures
 from .request import checked_request, several
 from .status import ENDED, OWN_AFFAIRS, status_of
 
@@ -330,17 +330,18 @@ class Chat:
         regions = (
             cited_regions(text, self._workspace.handles("region"), self._workspace.region) if "reg_" in text else ()
         )
-        images = tuple(self._workspace.pictures_of_turn(number)) if made else ()
+        images = self._workspace.pictures_of_turn(number) if made else []
+        images += named_pictures(text, self._workspace.brought_back(number), images) if "img_" in text else ()
         place = self._runtime.settings.home / "evidence" / self.id / f"evidence_{number}.png"
         evidence = draw_evidence(self._workspace, regions, place) if regions and draw else None
         if not draw and place.is_file():
             evidence = place
         if self._out is not None:
-            images = tuple(dataclasses.replace(picture, path=self._exported(picture, self._out)) for picture in images)
+            images = [dataclasses.replace(picture, path=self._exported(picture, self._out)) for picture in images]
             evidence = evidence and export(evidence, self._out, evidence.name)
         return Reply(
             text,
-            images,
+            tuple(images),
             regions,
             evidence,
             tuple(steps),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .status import Status
 
 REGION = re.compile(r"\breg_[1-9][0-9]*\b")
+_PICTURE = re.compile(r"\bimg_[1-9][0-9]*\b")
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Step:
 class Reply:
     """The answer to one request. It compares by value and cannot be hashed (its steps hold what tools were given).
 
-    `images` are only the pictures made in this turn (crops, cut-outs); `regions` only those that the
-    answer names by handle. `evidence` is the path of one picture that shows the regions, or None.
+    `images` are the pictures made in this turn (crops, cut-outs, edits), and those that it found in memory or went
+    back to and that the answer names by handle; `regions` only those that the answer names. `evidence` is the path of
+    one picture that shows the regions, or None.
     `warnings` say which experts could not do their work. `status` tells a script what the words tell a person:
     "answered", "declined", "asked_back" or "failed" (see `agent.status`).
 
@@ -139,3 +141,9 @@ def cited_regions(text: str, known: Iterable[str], region: Callable[[str], Regio
     there = set(known)
     named = list(dict.fromkeys(REGION.findall(text)))
     return tuple(region(handle) for handle in named if handle in there)
+
+
+def named_pictures(text: str, found: Iterable[Picture], besides: Iterable[Picture]) -> list[Picture]:
+    """Those of some pictures that an answer names by handle and that are not among others."""
+    named = set(_PICTURE.findall(text)) - {one.handle for one in besides}
+    return [one for one in found if one.handle in named]

@@ -337,7 +337,8 @@ def answer_of(reply: Reply, chat: Chat) -> Answer:
     """What a reply says, with its evidence and the pictures that were made."""
     warnings = [warning for warning in reply.warnings if warning not in reply.text]
     text = "\n".join([reply.text, *warnings])
-    pictures: list[tuple[Path, str]] = [(one.path, f"{one.handle}, made for: {reply.text}") for one in reply.images]
+    came = ((one, "found" if one.kind == "given" else "made") for one in reply.images)
+    pictures: list[tuple[Path, str]] = [(one.path, f"{one.handle}, {how} for: {reply.text}") for one, how in came]
     if reply.evidence is not None:
         pictures.append((reply.evidence, f"What the answer rests on: {', '.join(one.label for one in reply.regions)}"))
     return Answer(text, tuple((str(path), words[:400]) for path, words in pictures))

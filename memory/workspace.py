@@ -217,6 +217,11 @@ class LedgerWorkspace:
         made = [picture for call in self.calls(turn) for picture in call.recorded.pictures]
         return list({picture.handle: picture for picture in made}.values())
 
+    def brought_back(self, turn: int) -> list[Picture]:
+        """The pictures that the calls of a turn found in memory or went back to, each once, in their order."""
+        found = [one for call in self.calls(turn) for one in call.recorded.recalled if isinstance(one, Picture)]
+        return list({picture.handle: picture for picture in found}.values())
+
     # What tools look at
 
     def handles(self, kind: HandleKind | None = None) -> list[str]:

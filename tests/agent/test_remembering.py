@@ -104,11 +104,15 @@ def test_the_words_in_a_picture_are_remembered_though_nobody_asked_for_them(agen
     experts = Experts()
     experts.truth = TrueExperts({picture: (scene, rendered.boxes.astype(float), rendered.masks)}.__getitem__)
     word = next(thing.word for thing in scene.things if thing.word)
-    agent = agents(["Hello.", "Hello again."], experts)
+    search = call("search_memory", words=f"the sign that says {word}")
+    agent = agents(["Hello.", search, "That is img_1.", search, "I have seen one."], experts)
     agent.chat("ann").send("Look", images=[rendered.image])
     assert agent.remembering.wait(20)
     (hit, *_) = agent.memory.recall("ann", Query(words=f"Where did I see the sign that says {word}?"))
     assert (hit.id, hit.why) == (picture, f'says "{word}"')
+    chat = agent.chat("ann")
+    assert [one.id for one in chat.send("Where was that sign?").images] == [picture], "shown, for the answer names it"
+    assert chat.send("But have you seen one?").images == ()
 
 
 def test_the_reply_does_not_wait_for_it(agents):

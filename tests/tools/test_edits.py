@@ -148,3 +148,22 @@ def test_what_cannot_be_done_is_told(desk, edits, told):
 def test_a_region_of_another_picture(desk):
     seen = desk({"do": "blur", "regions": ["reg_1"]}, image="img_2")
     assert seen.text == "reg_1 is a region of img_1, not of img_2."
+
+
+def test_an_edit_is_undone_step_by_step_or_back_to_the_first(desk):
+    desk.made({"do": "invert"})  # img_3
+    desk.made({"do": "flip"}, image="img_3")  # img_4
+    told = desk({"do": "undo"}, image="img_4")
+    assert told.ok
+    assert told.brief == "back to img_3"
+    assert told.references["picture"] == "img_3"
+    assert desk({"do": "undo"}, image="img_3").references["picture"] == "img_1"
+    assert desk({"do": "undo", "to": "first"}, image="img_4").references["picture"] == "img_1"
+    assert desk.workspace.handles() == ["img_1", "img_2", "img_3", "img_4", "reg_1", "reg_2"], "nothing is made"
+
+
+def test_what_was_not_edited_cannot_be_undone(desk):
+    told = desk({"do": "undo"})
+    assert not told.ok
+    assert "nothing to undo: img_1 was not edited" in told.text
+    assert not desk({"do": "undo"}, {"do": "flip"}).ok

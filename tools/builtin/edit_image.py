@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from PIL import Image, ImageColor
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...errors import ToolRetry
-from ..contracts import PictureDraft, PictureHandle, Recorded, ToolArguments, ToolContext, ToolResult
+from ...memory.records import Picture
+from ..contracts import PictureDraft, PictureHandle, Recalled, Recorded, ToolArguments, ToolContext, ToolResult
 from ..shared import edits
 from ..shared.drawing import labelled
 from ..shared.geometry import size_text
 from ..shared.making import PictureTool
 from ..shared.painting.named import painted
+from ..values import picture_value
 
 WORDS = {
     "crop": "cropped", "rotate": "turned", "flip": "mirrored", "resize": "resized", "blur": "blurred",
@@ -34,6 +36,12 @@ class EditImageArguments(ToolArguments):
 
     image: PictureHandle
     edits: Annotated[list[edits.Edit], Field(min_length=1, max_length=8)]
+
+    @model_validator(mode="after")
+    def _undo_alone(self) -> EditImageArguments:
+        if len(self.edits) > 1 and any(isinstance(one, edits.Undo) for one in self.edits):
+            raise ValueError("undo goes back to a picture that is there already; give it alone")
+        return self
 
 
 class EditImage(PictureTool[EditImageArguments]):
@@ -53,6 +61,8 @@ class EditImage(PictureTool[EditImageArguments]):
                 colour, a box outside, or a picture that would be too large.
         """
         picture = context.workspace.picture(arguments.image)
+        if isinstance(arguments.edits[0], edits.Undo):
+            return undone(picture, arguments.edits[0], context)
         image = context.workspace.open(picture.id, alpha=True)
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
         moved: str | None = None
@@ -83,20 +93,62 @@ class EditImage(PictureTool[EditImageArguments]):
 
     def observe(self, arguments: EditImageArguments, recorded: Recorded) -> str:
         """The new picture's handle and size, and what was done."""
-        picture = recorded.pictures[0]
+        picture = _result(recorded)
+        if recorded.recalled:
+            return f"Back to {picture.handle} ({size_text(picture.size)}), as it was before {arguments.image}."
         done = ", ".join(WORDS[edit["do"]] for edit in recorded.facts["edits"])
         lacks = recorded.facts.get("lacks")
         told = f" It did not all come out: {lacks}." if lacks else ""
         return f"Made {picture.handle} ({size_text(picture.size)}), {arguments.image} {done}.{told}"
 
     def brief(self, recorded: Recorded) -> str:
-        """The new picture's handle, and what did not come out."""
+        """The new picture's handle, and what did not come out; the old one's, where an edit was undone."""
+        if recorded.recalled:
+            return f"back to {_result(recorded).handle}"
         lacks = recorded.facts.get("lacks")
         return super().brief(recorded) + (f", but {lacks}" if lacks else "")
 
     def references(self, recorded: Recorded) -> dict[str, str]:
-        """The new picture's handle, and what did not come out."""
-        return super().references(recorded) | {"lacks": recorded.facts.get("lacks") or "nothing"}
+        """The picture's handle, and what did not come out."""
+        return {"picture": str(_result(recorded).handle), "lacks": recorded.facts.get("lacks") or "nothing"}
+
+    def values(self, recorded: Recorded) -> dict[str, Any]:
+        """The picture that came of it."""
+        return {"image": picture_value(_result(recorded))}
+
+
+def undone(picture: Picture, edit: edits.Undo, context: ToolContext) -> ToolResult:
+    """The picture that an edited one was made from, as one that is there already: nothing is made.
+
+    Raises:
+        ToolRetry: the picture was not made by an edit.
+    """
+    back = _before(picture, context)
+    while back is not None and edit.to == "first":
+        further = _before(back, context)
+        if further is None:
+            break
+        back = further
+    if back is None:
+        raise ToolRetry(f"There is nothing to undo: {picture.handle} was not edited.", kind="not_edited")
+    return ToolResult(recalled=[Recalled(back.id, 1.0, back.created)], facts={"edits": [edit.model_dump(mode="json")]})
+
+
+def _before(picture: Picture, context: ToolContext) -> Picture | None:
+    """The picture of this conversation that another was made from by an edit; None of one that no edit made."""
+    if picture.kind != "edit" or not picture.lineage.parent:
+        return None
+    pictures = (context.workspace.picture(one) for one in context.workspace.handles() if one.startswith("img_"))
+    return next((one for one in pictures if one.id == picture.lineage.parent), None)
+
+
+def _result(recorded: Recorded) -> Picture:
+    """The picture that was made, or gone back to."""
+    if recorded.recalled:
+        found = recorded.recalled[0]
+        assert isinstance(found, Picture)
+        return found
+    return recorded.pictures[0]
 
 
 def _edited(image: Image.Image, edit: Any, handle: str, context: ToolContext) -> Image.Image:

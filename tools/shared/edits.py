@@ -171,10 +171,18 @@ class Add(_Edit, frozen=True):
         return self
 
 
+class Undo(_Edit, frozen=True):
+    """Go back to the picture as it was before its last edit, or, with "first", before all of them."""
+
+    do: Literal["undo"]
+    to: Literal["before", "first"] = "before"
+
+
 Edit = Annotated[
-    Crop | Rotate | Flip | Resize | Hide | Adjust | Tone | Paste | Label | Collage | Remove | Replace | Recolour | Add,
+    Crop | Rotate | Flip | Resize | Hide | Adjust | Tone | Paste | Label | Collage | Remove | Replace | Recolour | Add
+    | Undo,
     Field(discriminator="do"),
-]
+]  # fmt: skip
 PAINTED = (Remove, Replace, Recolour, Add)  # these ask a model
 GEOMETRY = (Crop, Rotate, Flip, Resize, Collage)  # after these, boxes of the picture as it was are no longer right
 
