@@ -137,6 +137,16 @@ def test_distances_are_told_in_pixels():
     assert 0 < int(seen.references["distance"].removesuffix(" px")) < 60
 
 
+def test_how_large_a_thing_is_can_be_referred_to():
+    table = Table(sample_scene(20_003, "test"))
+    (region, *_) = (seen := table.find(order="largest", at_most=1)).recorded.regions
+    x0, y0, x1, y1 = (round(value) for value in region.box)
+    told = seen.references
+    assert (told["width"], told["height"], told["area"]) == (str(x1 - x0), str(y1 - y0), str((x1 - x0) * (y1 - y0)))
+    width, height = table.workspace.picture("img_1").size
+    assert abs(float(told["share"]) - 100 * (x1 - x0) * (y1 - y0) / (width * height)) < 0.06
+
+
 def test_several_pictures_are_looked_at_in_one_call():
     table = Table(ROW, OTHER)
     seen = table("find_objects", image=["img_1", "img_2"], phrase="red cube", count_by="picture")

@@ -125,6 +125,7 @@ def choice_references(facts: dict[str, Any], regions: Sequence[Region]) -> dict[
         "label": rows[0].label,
         "place": position(rows[0].box, rows[0].size),
         "box": box_text(rows[0].box),
+        **_measures(rows[0]),
         "list": "; ".join(f"{row.label} ({row.handle})" for row in rows),
         "places": "; ".join(f"{row.label}: {position(row.box, row.size)} ({row.handle})" for row in rows),
     }
@@ -140,6 +141,18 @@ def choice_references(facts: dict[str, Any], regions: Sequence[Region]) -> dict[
         refs["different"] = str(sum(count > 0 for _, count in counts))
         refs["mean"] = f"{len(rows) / len(counts):.4g}"  # a group; pictures and phrases without any count
     return refs | _verdicts(facts, rows, dict(counts))
+
+
+def _measures(row: Row) -> dict[str, str]:
+    """How large a thing is: its box's sides in pixels, their product, and its part of the picture in percent."""
+    x0, y0, x1, y1 = (round(value) for value in row.box)
+    area = (x1 - x0) * (y1 - y0)
+    return {
+        "width": str(x1 - x0),
+        "height": str(y1 - y0),
+        "area": str(area),
+        "share": f"{100 * area / (row.size[0] * row.size[1]):.1f}",
+    }
 
 
 def _verdicts(facts: dict[str, Any], rows: Sequence[Row], counts: Mapping[str, int]) -> dict[str, str]:

@@ -159,3 +159,27 @@ def counts_summed(images: Sequence[str], targets: Sequence[Target], expression: 
     yield calls
     yield [("calculate", {"expression": expression})]
     return words.replace("{result}", n("result", len(calls) + 1))
+
+
+def times_larger(image: str, one: Target, two: Target, side: str) -> Plan:
+    """How many times larger one thing is than another, by their boxes: "area", "width" or "height"."""
+    seen = yield [find(image, target, at_most=1) for target in (one, two)]
+    for target, found in zip((one, two), seen, strict=True):
+        if not found.count:
+            return nothing(target, found)
+    yield [("calculate", {"expression": f"{{{side}}} / {{{side}2}}"})]
+    return "{result3} times: {list} and {list2}."
+
+
+def measured(image: str, target: Target, what: str) -> Plan:
+    """How large a thing is in pixels: "both" sides, "width", "height", "area", or its "share" of the picture."""
+
+    def told(target: Target, seen: Seen, at: int) -> str:
+        if not seen.count:
+            return nothing(target, seen)
+        said = {"both": f"{n('width', at)} x {n('height', at)} pixels", "width": f"{n('width', at)} pixels wide",
+                "height": f"{n('height', at)} pixels high", "area": f"{n('area', at)} pixels in area",
+                "share": f"{n('share', at)} percent of the picture"}[what]  # fmt: skip
+        return f"The {target.one} ({n('regions', at)}) {'takes up' if what == 'share' else 'is'} {said}."
+
+    return look_for(image, target, told, at_most=1)

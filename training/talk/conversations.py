@@ -34,7 +34,7 @@ PAGES = 0.1  # of the messages with pictures bring documents
 # A call that does not ask to be told what the answer needs: nothing is learned from it, but how to answer all the same.
 FORGETS = 0.15
 FORGETTING = frozenset({"query", "color", "material", "shape", "size", "facet_short", "is_facet"})
-MAY_FAIL = frozenset({"paint", "paint_other", "paint_again", "edit", "edit_two", "edit_add", "edit_it"})
+MAY_FAIL = frozenset({"paint", "paint_other", "paint_again", "edit", "edit_two", "edit_add", "edit_it", "undo"})
 _EMOJI = ("🙂", "😀", "🙏", "👍", "🤔", "😅", "👀", "❤️", "🎉", "😊", "🔍", "🟥", "⭐", "🤷")
 _RAMBLE_BEFORE = lines("ramble_before")
 _RAMBLE_AFTER = lines("ramble_after")

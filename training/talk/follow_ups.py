@@ -313,20 +313,19 @@ def _which_told(target: Target, seen: Seen, at: int) -> str:
 
 # Several requests in one message --------------------------------------------------------------------------------------
 
-_JOINS = (" and ", " and also ", ", and ", "? and ", ". also, ", "? ", ". then ", ", then ", "? also ", " plus ",
-          "? oh and ", "; ", "\n")  # fmt: skip
+_TWO, _THREE = lines("several_two"), lines("several_three")
 
 
 def several(state: State) -> Request:
-    """Two or three requests in one message."""
+    """Two or three requests in one message: short ones mostly, as people put them when they have several."""
     rng = state.rng
-    number = 2 if rng.random() < 0.8 else 3
-    parts: list[Request] = []
-    while len(parts) < number:
-        parts.append(rng.choice(JOINED)(state))
-    join = rng.choice(_JOINS)
-    words = join.join(re.sub(r"[?.! ]+$", "", one.words) for one in parts)
-    return Request("several", words, plans.together([one.plan for one in parts]), Last())
+    frame = rng.choice(_TWO if rng.random() < 0.8 else _THREE)
+    tries = 3 if rng.random() < 0.6 else 1
+    parts = [min((rng.choice(JOINED)(state) for _ in range(tries)), key=lambda one: len(one.words))
+             for _ in range(3 if "{r}" in frame else 2)]  # fmt: skip
+    words = [re.sub(r"[?.! ]+$", "", one.words) for one in parts]
+    text = frame.replace("\\n", "\n").format(p=words[0], q=words[1], r=words[-1])
+    return Request("several", text, plans.together([one.plan for one in parts]), Last())
 
 
 _BOTH = {key: lines(f"both_{key}") for key in ("material", "where", "count", "exist")}
@@ -375,9 +374,9 @@ def draw_any(state: State, followed: float) -> Request:
         if made is not None:
             return made
     draw = rng.random()
-    if draw < 0.1:
+    if draw < 0.13:
         return several(state)
-    if draw < 0.16:
+    if draw < 0.19:
         return both(state)
     return draw_request(state)
 

@@ -42,6 +42,51 @@ def look_then(state: State) -> Request:
     return Request("look_then", ended(words, named), make(image, target), Last(make, image, target))
 
 
+def done_then_placed(state: State) -> Request:
+    """A thing cut out, and what stands so to it: "cut out the mug, then say what is left of it"."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    target, relation = one_thing(rng, state.sheet(image)), rng.choice(_PLACES)
+    how, frame = rng.choice(lines("do_then_placed")).split("|")
+    place = rng.choice(RELATION_WORDS[relation])
+    arguments = {"phrase": "everything", "relation": relation, "anchor": anchor_phrase(target)}
+    beside = Target(f"thing {place} the {target.one}", f"things {place} the {target.one}", arguments,
+                    anchors=(target.one,))  # fmt: skip
+    words = frame.format(x=said(target, rng)["thing"], place=place)
+    plan = plans.together([plans.do(how, image, target), plans.which(image, beside)])
+    return Request("done_then_placed", ended(words, named), plan, Last(plans.which, image, beside))
+
+
+def where_and_color(state: State) -> Request:
+    """Where a thing is and of what colour, or whether there is one and of what colour: told by one call."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    target = draw_target(rng, state.sheet(image), one=True)
+    frame = rng.choice(lines("where_facet"))
+    slots = said(target, rng)
+    told = _there_and_color if "{t0}" in frame else _where_and_color
+
+    def make(image: str | list[str], target: Target) -> Plan:
+        return plans.look_for(image, target, told, tell=["color"])
+
+    words = frame.format(t=slots["the thing"], t0=slots["a thing"])
+    return Request("where_and_color", ended(words, named), make(image, target), Last(make, image, target, True))
+
+
+def _where_and_color(target: Target, seen: Seen, at: int) -> str:
+    if not seen.count:
+        return plans.nothing(target, seen)
+    if seen.count > 1:
+        return f"{n('places', at)}; {n('each', at)}."
+    return f"The {target.one} is here: {n('place', at)} ({n('regions', at)}). It is {n('color', at)}."
+
+
+def _there_and_color(target: Target, seen: Seen, at: int) -> str:
+    if not seen.count:
+        return plans.told_exist(target, seen, at)
+    return f"Yes, {n('count', at)}: {n('each', at)}."
+
+
 def two_facets(state: State) -> Request:
     """Two facets of one thing, told by one call."""
     rng = state.rng

@@ -21,6 +21,7 @@ Change = Callable[[list[str]], dict[str, Any]]  # regions -> an edit
 _MAKE, _SEVERAL, _OTHER, _AGAIN = (lines(f"make_{key}") for key in ("picture", "several", "other", "again"))
 _EDIT = {key: lines(f"edit_{key}") for key in ("remove", "replace", "recolour", "add", "hide", "hide_others")}
 _WHOLE, _WIDTH, _COLLAGE, _IT = (lines(f"edit_{key}") for key in ("whole", "width", "collage", "it"))
+_DEGREES, _PERCENT, _UNDO, _FIRST = (lines(f"edit_{key}") for key in ("degrees", "percent", "undo", "undo_first"))
 _NUMBERS = ("two", "three", "four")
 _PLACES = ("on the left", "on the right", "in the middle", "in the centre", "in the upper left corner", "at the top",
            "in the lower right corner", "at the bottom", "in the top right corner", "on the left side")  # fmt: skip
@@ -199,24 +200,58 @@ def edit_whole(state: State) -> Request:
         plan = _edited(state, images[0], [{"do": "collage", "pictures": images[1:]}])
         return Request("collage", rng.choice(_COLLAGE), plan, Last(more=_edit_more))
     image, named = a_picture(state, front=True)
-    if rng.random() < 0.1:
-        words, side = rng.choice(_WIDTH).split("|")
-        number = rng.choice(_SIDES) if rng.random() < 0.7 else rng.randrange(40, 2000)
-        words, edit = words.format(n=number), {"do": "resize", side: number}
-    else:
-        words, written = rng.choice(_WHOLE).split("|")
-        edit = json.loads(written)
+    words, edit = _whole(rng)
     edits = [edit]
     if rng.random() < 0.15:
-        more, written = rng.choice(_WHOLE).split("|")
-        if json.loads(written)["do"] != edit["do"]:
-            words, edits = f"{words.rstrip('.')} and {more}", [edit, json.loads(written)]
+        more, second = _whole(rng)
+        if second["do"] != edit["do"]:
+            words, edits = (
+                f"{words.rstrip('.')}{rng.choice((' and ', ' and ', ', then ', ' and then '))}{more}",
+                [edit, second],
+            )
     return Request("edit_whole", ended(words, named), _edited(state, image, edits), Last(more=_edit_more))
 
 
+def _whole(rng: random.Random) -> tuple[str, dict[str, Any]]:
+    """A request for a change to a whole picture, and the edit: with a number of the request's own now and then."""
+    draw = rng.random()
+    if draw < 0.1:
+        words, side = rng.choice(_WIDTH).split("|")
+        number = rng.choice(_SIDES) if rng.random() < 0.7 else rng.randrange(40, 2000)
+        return words.format(n=number), {"do": "resize", side: number}
+    if draw < 0.2:
+        words, way = rng.choice(_DEGREES).split("|")
+        number = rng.choice((90, 90, 180, 45, 30, 15, 10, 5, 20, 60, rng.randrange(1, 180)))
+        return words.format(n=number), {"do": "rotate", "degrees": number * int(way)}
+    if draw < 0.26:
+        words, do, way = rng.choice(_PERCENT).split("|")
+        number = rng.choice((10, 20, 20, 30, 40, 50, 60, 80))
+        return words.format(n=number), {"do": do, "amount": round(1 + int(way) * number / 100, 1)}
+    words, written = rng.choice(_WHOLE).split("|")
+    return words, json.loads(written)
+
+
 def _edit_more(state: State) -> Request:
-    """Another change, to what has been changed already."""
-    return edit_whole(state) if state.rng.random() < 0.35 else edit_thing(state)
+    """Another change, to what has been changed already; or the last one is taken back, or all of them."""
+    draw = state.rng.random()
+    if draw < 0.25 and state.workspace.picture(state.image).kind == "edit":
+        return undo(state)
+    return edit_whole(state) if draw < 0.5 else edit_thing(state)
+
+
+def undo(state: State) -> Request:
+    """The last change taken back, or all of them; where none was made, that is said."""
+    first = state.rng.random() < 0.25
+    words = state.rng.choice(_FIRST if first else _UNDO)
+    return Request("undo", words, _undone(state, {"to": "first"} if first else {}), Last(more=_edit_more))
+
+
+def _undone(state: State, more: dict[str, Any]) -> Plan:
+    (seen,) = yield [("edit_image", {"image": state.image, "edits": [{"do": "undo"} | more]})]
+    if "why" in seen.references:
+        return f"I could not do that: {plans.n('why', 1)}."
+    state.image = seen.references["picture"]
+    return f"Here it is as it was: {plans.n('picture', 1)}."
 
 
 def edit_it(state: State) -> Request:

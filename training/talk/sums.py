@@ -11,8 +11,8 @@ from ..controller.wording.mentions import ORDINALS, draw_expression
 from . import comparing, plans
 from .plans import Plan
 from .state import Last, Request, State
-from .targets import ADJECTIVES, Target, any_plain, plain, some_facets, typed
-from .things import versus
+from .targets import ADJECTIVES, Target, any_plain, draw_target, plain, some_facets, typed
+from .things import two_things, versus
 from .wording import TYPOS, a_picture, ended, lines, said, worded
 
 
@@ -82,6 +82,41 @@ def _remain_again(image: str, head: str, state: State) -> Request:
     return Request("remain_again", words, plans.count(image, target), state.last)
 
 
+def times_larger(state: State) -> Request:
+    """How many times larger, wider or taller one thing is than another; how many times as many some are."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    if rng.random() < 0.4:
+        one, two = (plain(some_facets(rng, state.sheet(image)), rng) for _ in range(2))
+        a, b = said(one, rng), said(two, rng)
+        words = rng.choice(lines("times_as_many")).format(a=a["things"], b=b["things"], b2=b["thing"])
+        plan = comparing.counts_summed([image] * 2, [one, two], "{count} / {count2}", "{result}.")
+        return Request("sums", ended(words, named), plan, Last())
+    one, two = two_things(state, image)
+    frame, _, side = rng.choice(lines("times_larger")).partition("|")
+    words = frame.format(a=said(one, rng)["the thing"], b=said(two, rng)["the thing"])
+    if not side and rng.random() < 0.2:
+        words += rng.choice((" by area", ", by area", " in area", "? by area", " (by area)"))
+    plan = comparing.times_larger(image, one, two, side or "area")
+    return Request("times_larger", ended(words, named), plan, Last())
+
+
+def measured(state: State) -> Request:
+    """How large a thing is in pixels, or what part of the picture it takes up."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    target = draw_target(rng, state.sheet(image), one=True)
+    while target.before is not None:
+        target = draw_target(rng, state.sheet(image), one=True)
+    frame, what = rng.choice(lines("measured")).split("|")
+
+    def make(image: str | list[str], target: Target) -> Plan:
+        return comparing.measured(str(image), target, what)
+
+    return Request("measured", ended(frame.format(t=said(target, rng)["the thing"]), named), make(image, target),
+                   Last(make, image, target, True))  # fmt: skip
+
+
 _SUMS = (
     ("multiply the number of {a} by the number of {b}", "{count} * {count2}", 2),
     ("what is the number of {a} times the number of {b}", "{count} * {count2}", 2),
@@ -113,6 +148,14 @@ _SUMS = (
     ("{m} percent of the number of {a}, please", "{m} / 100 * {count}", 1),
     ("how many {a} are there for each {b}", "{count} / {count2}", 2),
     ("the ratio of {a} to {b}", "{count} / {count2}", 2),
+    ("how many times does the number of {b} go into the number of {a}", "{count} / {count2}", 2),
+    ("if half of the {a} leave, how many stay", "{count} / 2", 1), ("a third of the {a} is how many", "{count} / 3", 1),
+    ("what if there were twice as many {a}", "{count} * 2", 1),
+    ("how many {a} make {m} percent of them", "{m} / 100 * {count}", 1),
+    ("{m} people share the {a} equally. how many does each get", "{count} / {m}", 1),
+    ("every {o} has {m} spots. how many spots are that in all", "{count} * {m}", 1),
+    ("{a} times {b}", "{count} * {count2}", 2), ("{a} minus {b}", "{count} - {count2}", 2),
+    ("how many more {a} than {b}, doubled", "({count} - {count2}) * 2", 2),
 )  # fmt: skip
 
 

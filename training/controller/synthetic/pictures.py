@@ -12,7 +12,7 @@ from ....errors import ToolRetry
 from ....memory.records import PictureDraft
 from ....scenes.about import about
 from ....scenes.language.phrases import parse_phrase
-from ....tools.builtin.edit_image import EditImage, EditImageArguments
+from ....tools.builtin.edit_image import EditImage, EditImageArguments, undone
 from ....tools.builtin.generate_image import GenerateImage, GenerateImageArguments, wanted_by
 from ....tools.contracts import ToolContext, ToolResult
 from ....tools.shared import edits
@@ -52,6 +52,8 @@ class SyntheticEdit(EditImage):
     def run(self, arguments: EditImageArguments, context: ToolContext) -> ToolResult:
         """The picture with its things changed. Raises ToolRetry for what the painter does not know."""
         picture = context.workspace.picture(arguments.image)
+        if isinstance(arguments.edits[0], edits.Undo):
+            return undone(picture, arguments.edits[0], context)
         sheet = self.workspace.by_handle[arguments.image]
         lacks: list[str] = []
         items: dict[int, SyntheticThing] = dict(enumerate(sheet.items))
