@@ -119,6 +119,19 @@ def test_what_is_told_of_things_is_compared():
     assert "Same color: no. Same kind: yes. Same material: yes" in seen.brief
 
 
+def test_what_is_asked_of_things_is_answered_by_code():
+    table = Table(ROW)
+    reds = table.find("cube", are="red")
+    assert (reds.references["are"], reds.references["so"], reds.references["count"]) == ("No", "1", "2")
+    assert reds.references["those"] in reds.references["regions"].split(", ")
+    assert reds.brief.endswith(f"red: 1 of 2, {reds.references['those']}")
+    assert table.find("cube", are="large").references["are"] == "Yes"
+    assert table.find("key", are="metal key").references["are"] == "Yes"
+    assert table.find("everything", are="cube").references["mostly"] == "No"
+    assert table.find("everything", order="leftmost", at_most=1, are="red cube").references["are"] == "Yes"
+    assert "are" not in table.find("trumpet", are="red").references
+
+
 def test_things_are_counted_by_what_they_are():
     table = Table(ROW)
     seen = table.find("everything", count_by="color")

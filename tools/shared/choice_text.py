@@ -28,6 +28,7 @@ class Row:
     size: tuple[int, int]
     values: dict[str, str]
     known: dict[str, str]
+    so: bool | None = None
 
 
 def choice_result(outcome: Outcome, phrase: str, choice: Choice, looked: Sequence[str]) -> ToolResult:
@@ -59,7 +60,8 @@ def choice_result(outcome: Outcome, phrase: str, choice: Choice, looked: Sequenc
 def _kept(one: Chosen) -> dict[str, Any]:
     picture = one.look.picture
     return {"handle": one.handle, "label": one.label, "box": list(one.box), "score": one.score,
-            "image": picture.handle, "size": list(picture.size), "values": one.values, "known": one.known}  # fmt: skip
+            "image": picture.handle, "size": list(picture.size), "values": one.values, "known": one.known,
+            "so": one.so}  # fmt: skip
 
 
 def rows_of(facts: dict[str, Any], regions: Sequence[Region]) -> tuple[list[Row], list[Row]]:
@@ -71,7 +73,7 @@ def rows_of(facts: dict[str, Any], regions: Sequence[Region]) -> tuple[list[Row]
         box = tuple(one["box"]) if region is None else region.box
         handle = one["handle"] if region is None else str(region.handle)
         return Row(handle, one["label"], box, one["score"], one["image"], tuple(one["size"]), one["values"],
-                   one.get("known", {}))  # fmt: skip
+                   one.get("known", {}), one.get("so"))  # fmt: skip
 
     return [row(one) for one in facts["chosen"]], [row(one) for one in facts["anchors"]]
 
@@ -134,6 +136,9 @@ def choice_references(facts: dict[str, Any], regions: Sequence[Region]) -> dict[
     if len(rows) > 1 and any(row.values for row in rows):
         refs["each"] = "; ".join(f"{row.label} ({row.handle}): {', '.join(row.values.values())}" for row in rows)
     counts = _groups(facts, rows)
+    if facts["choice"].get("are"):
+        those = [row.handle for row in rows if row.so]
+        refs |= {"so": str(len(those)), "those": ", ".join(those) or "none"}
     if counts:
         refs["groups"] = ", ".join(f"{name}: {count}" for name, count in counts)
         refs["most"], refs["fewest"] = counts[0][0], counts[-1][0]
@@ -159,13 +164,16 @@ def _verdicts(facts: dict[str, Any], rows: Sequence[Row], counts: Mapping[str, i
     """Yes or No to what can be computed.
 
     Of two groups, in the order in which they were asked for: "more", "fewer", "equal". Where something was told of
-    several things: "same", "differ".
+    several things: "same", "differ". Where something was asked of things: "are" all so, are "mostly" so.
     """
     verdicts: dict[str, bool] = {}
+    if facts["choice"].get("are"):
+        so = sum(bool(row.so) for row in rows)
+        verdicts = {"are": so == len(rows), "mostly": 2 * so > len(rows)}
     names = _asked_groups(facts)
     if len(names) == 2 and counts:
         one, two = (counts[name] for name in names)
-        verdicts = {"more": one > two, "fewer": one < two, "equal": one == two}
+        verdicts |= {"more": one > two, "fewer": one < two, "equal": one == two}
     told = [facet for facet in facts["choice"].get("tell", []) if facet != "distance"]
     if told and len(rows) > 1:
         same = all(len({row.values.get(facet) for row in rows}) == 1 for facet in told)
@@ -244,6 +252,11 @@ def _summary(facts: dict[str, Any], rows: Sequence[Row]) -> str:
             values = {row.values.get(facet) for row in rows}
             if facet != "distance":
                 text += f". Same {facet}: {'yes' if len(values) == 1 else 'no'}"
+    asked = facts["choice"].get("are")
+    if asked:
+        so = [row.handle for row in rows if row.so]
+        told = "yes" if len(so) == len(rows) else f"{len(so)} of {len(rows)}, {', '.join(so)}" if so else "no"
+        text += f". {asked}: {told}"
     return text
 
 

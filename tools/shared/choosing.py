@@ -51,6 +51,7 @@ class Choice(ToolArguments):
     at_most: Annotated[int, Field(ge=1, le=20)] = 20
     tell: Annotated[list[Told], Field(max_length=5, default_factory=list)]
     count_by: Grouped | None = None
+    are: Phrase | None = None  # what is asked of those kept: "red", "large", "metal cube"
 
     @model_validator(mode="after")
     def _whole(self) -> Choice:
@@ -83,6 +84,7 @@ class Chosen:
     values: dict[str, str]  # facet -> value, of those that were to be told or counted by
     handle: str | None = None
     known: dict[str, str] = field(default_factory=dict)  # every facet, where few things were kept
+    so: bool | None = None  # whether it is what was asked of it
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ def choose(
     kept = kept[: choice.at_most]
     every = FACETS if context.refers and len(kept) <= MOST_KNOWN else ()
     chosen = [_chosen(world, member, words, facets, every) for world, member in kept]
+    if choice.are is not None:
+        so = [world.is_so(member, clean(choice.are)) for world, member in kept]
+        chosen = [replace(one, so=true) for one, true in zip(chosen, so, strict=True)]
     if "distance" in choice.tell:
         chosen = [_away(one, anchors) for one in chosen]
     return Outcome(chosen, total, anchors, missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from ...memory.records import Box
@@ -15,6 +15,7 @@ from .finding import ANYTHING, MARGIN, TRUE_FROM, apart_for, asked_for_only, thi
 from .geometry import SMALL_BELOW, centre, longer_side, size_class
 from .naming import labels_of
 
+_NO_MATTER = frozenset({"a", "an", "the", "thing", "object", "item", "one"})
 SAME_THING = 0.5  # a region and a box that was found overlap by more (IoU): they are of one thing
 
 
@@ -74,6 +75,32 @@ class FoundWorld:
             p if named or one.handle or one.kind not in self.apart else 0.0
             for p, one in zip(fits, self.things, strict=True)
         ]
+
+    def is_so(self, thing: int, words: str) -> bool:
+        """Whether a thing is what words say: word by word where all are values of facets, else as CLIP sees it whole.
+
+        So "is it metal" and "what is it made of" always agree.
+        """
+        wanted: dict[str, str] = {}
+        named = self._named
+        for word in words.lower().split():
+            if word in named:
+                facet, value = named[word]
+                wanted[facet] = value
+            elif word not in _NO_MATTER:
+                return self.holds(thing, "phrase", words)
+        own = self.things[thing].kind
+        apart = {"kind": own} if own in self.apart else {}  # a sign is a sign, whatever CLIP would rather see
+        return all(apart.get(facet, self.value(thing, facet)) == value for facet, value in wanted.items())
+
+    @cached_property
+    def _named(self) -> dict[str, tuple[str, str]]:
+        """Words for values of facets: "red" -> ("color", "red"), "wooden" -> ("material", "wood")."""
+        about = self.context.about("clip")
+        named = {size: ("size", size) for size in ("small", "large")}
+        for facet in ("color", "material", "kind"):
+            named |= {label.lower(): (facet, label) for label in labels_of(about, facet)}
+        return named | {said.lower(): ("material", label) for label, said in dict(about.get("materials", {})).items()}
 
     def value(self, thing: int, facet: str) -> str | None:
         """A thing's size by its box, its kind, or what CLIP chooses among the labels that it declares."""

@@ -42,16 +42,13 @@ def same(facet: str, image: str, one: Target, two: Target) -> Plan:
 def larger(image: str, one: Target, two: Target, asked: str, order: str) -> Plan:
     """Which of two things is larger or further on a side ("either"), or whether the first is ("more")."""
     phrases = [anchor_phrase(one), anchor_phrase(two)]
-    call = (
-        "find_objects",
-        {"image": image, "phrase": phrases[0], "alternatives": phrases[1:], "order": order, "at_most": 1},
-    )
+    asks = {"are": phrases[0]} if asked == "more" else {}
+    call = ("find_objects", {"image": image, "phrase": phrases[0], "alternatives": phrases[1:], "order": order,
+                             "at_most": 1} | asks)  # fmt: skip
     (seen,) = yield [call]
     if not seen.count:
         return f"I see no {one.one} and no {two.one} there."
-    if asked == "either":
-        return "That is {list}."
-    return f"{'Yes' if seen.references['label'] == phrases[0] else 'No'}, it is {{list}}."
+    return "That is {list}." if asked == "either" else "{are}, it is {list}."
 
 
 def stands(image: str, one: Target, relation: str, two: Target) -> Plan:
@@ -88,21 +85,16 @@ def is_facet(facet: str, image: str, target: Target, value: str) -> Plan:
         if not seen.count:
             return nothing(target, seen)
         if seen.count > 1:
-            return f"{n('each', at)}."
-        yes = seen.references[TELLS[facet]] == value
-        return f"{'Yes' if yes else 'No'}, {is_(facet, 'it', at)[:-1]} ({n('regions', at)})."
+            return f"{n('are', at)}: {n('each', at)}."
+        return f"{n('are', at)}, {is_(facet, 'it', at)[:-1]} ({n('regions', at)})."
 
-    return look_for(image, target, told, tell=[TELLS[facet]])
+    return look_for(image, target, told, tell=[TELLS[facet]], are=value)
 
 
-def all_are(image: str, target: Target, part: Target) -> Plan:
-    """Whether all of some things are of a kind."""
-    of_all, some = yield [find(image, target), find(image, part)]
-    if not of_all.count:
-        return nothing(target, of_all)
-    if some.count >= of_all.count:
-        return "Yes, all: {regions}."
-    return "No, {count2} of {count}." if some.count else "No, none of them."
+def all_are(image: str, target: Target, value: str) -> Plan:
+    """Whether all of some things are so."""
+    (seen,) = yield [find(image, target, are=value)]
+    return "{are}, {so} of {count}: {regions}." if seen.count else nothing(target, seen)
 
 
 def alike(image: str, target: Target, tell: str, denied: bool) -> Plan:
@@ -117,11 +109,14 @@ def alike(image: str, target: Target, tell: str, denied: bool) -> Plan:
 
 def than_rest(image: str, target: Target) -> Plan:
     """Whether some are more than all the others together."""
-    rest = Target("thing", "things", {"phrase": "everything", "exceptions": [target.arguments["phrase"]]})
-    some, others = yield [find(image, target), find(image, rest)]
-    if not some.count:
-        return f"No, I see no {target.one} there."
-    return f"{'Yes' if some.count > others.count else 'No'}: {{count}} against {{count2}}."
+    (seen,) = yield [find(image, Target("thing", "things", {"phrase": "everything"}), are=anchor_phrase(target))]
+    return "{mostly}, {so} of {count}: {those}." if seen.count else "No, I see nothing there."
+
+
+def is_so(image: str, place: Target, one: Target) -> Plan:
+    """Whether what stands at some place in an order is such a thing."""
+    (seen,) = yield [find(image, place, are=anchor_phrase(one))]
+    return "{are}, that is {list}." if seen.count else nothing(place, seen)
 
 
 def two_relations(

@@ -13,6 +13,7 @@ from . import plans
 from .chatter import NO_THING
 from .making import edit_it
 from .plans import Plan, Seen
+from .qualities import it_is
 from .requests import JOINED, draw_request
 from .state import Last, Request, State
 from .targets import (
@@ -71,9 +72,9 @@ def follow_up(state: State) -> Request | None:
     if last.more is not None:
         options.append((last.more, 16))
     if len(state.it) == 1:
-        options += [(_it, 10), (_beside_it, 4)]
+        options += [(_it, 10), (_beside_it, 4), (it_is, 4)]
     if len(state.it) > 1:
-        options += [(_them, 12)]
+        options += [(_them, 12), (it_is, 1.5)]
     if state.it and len({state.workspace.region(handle).image for handle in state.it}) == 1:
         options += [(edit_it, 4)]
     if len(state.it) == 2 and last.again is not None:

@@ -36,6 +36,10 @@ def _value(state: State, image: str, name: str) -> str:
     return state.rng.choice(POOLS[name])
 
 
+def _kind(state: State, image: str) -> str:
+    return some_facets(state.rng, state.sheet(image), ("shape",))["shape"]
+
+
 def _asked(state: State, kind: str, target: Target, **slots: str) -> Request:
     """A request of a kind, put in one of the ways of its files: `kind`_count, `kind`_which or `kind`_exist."""
     rng = state.rng
@@ -123,8 +127,7 @@ def both_of(state: State) -> Request:
     target, name = _twins(state, image), rng.choice(tuple(POOLS))
     value = _value(state, image, name)
     words = rng.choice(lines("both_of")).format(**said(target, rng), v=_adjective(name, value, rng))
-    part = plain({name: value} | (target.facets or {}), rng)
-    return Request("both_of", ended(words, named), comparing.all_are(image, target, part))
+    return Request("both_of", ended(words, named), comparing.all_are(image, target, value))
 
 
 def alike(state: State) -> Request:
@@ -159,3 +162,49 @@ def how_many_pictures(state: State) -> Request:
     target = plain(some_facets(rng, state.sheet(rng.choice(images)), (rng.choice(QUERIES),)), rng)
     words = worded(state, "how_many_pictures", said(target, rng), own=True)
     return Request("how_many_pictures", words, comparing.grouped(images, target, "picture", "pictures"))
+
+
+def except_has(state: State) -> Request:
+    """What is so, some things left aside: "other than the star, is there something yellow"."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    gone = plain({"shape": _kind(state, image)}, rng)
+    name = rng.choice(("color", "color", "material"))
+    value = _value(state, image, name)
+    kept = plain({name: value}, rng)
+    frame, how = rng.choice(lines("except_has")).split("|")
+    slots = said(gone, rng)
+    those = rng.choice((slots["the thing"], slots["the thing"], f"the {slots['things']}", slots["things"]))
+    words = frame.format(x=those, y=_adjective(name, value, rng))
+    target = Target(f"{kept.one} except the {gone.one}", f"{kept.many} except the {gone.many}",
+                    kept.arguments | {"exceptions": [str(gone.arguments["phrase"])]})  # fmt: skip
+    make: Any = _TOLD[how]
+    return Request("except_has", ended(words, named), make(image, target), Last(make, image, target))
+
+
+_IS = {name: lines(f"is_{name}") for name in (*POOLS, "shape")}
+
+
+def it_is(state: State) -> Request:
+    """Whether what was spoken of last is so: "is it metal"; of several, whether all are."""
+    rng = state.rng
+    name = rng.choice(("color", "color", "material", "material", "shape", "size"))
+    value = _kind(state, state.image) if name == "shape" else _value(state, state.image, name)
+    if len(state.it) > 1:
+        frame = rng.choice(lines("them_are")).replace("{x}", _adjective(name, value, rng) if name != "shape" else
+                                                      plain({name: value}, rng).many)  # fmt: skip
+        words = frame.format(them=rng.choice(("them", "those", "these")), those=rng.choice(("those", "these", "them")))
+        plan = plans.among(state.it[:20], {"are": value}, lambda seen, at: _all_told(at))
+        return Request("them_are", words, plan, state.last)
+    frame = rng.choice(_IS[name])
+    words = frame.format(t=rng.choice(("it", "it", "it", "that", "that one", "this one")), o="one",
+                         a=ADJECTIVES.get(value, value),
+                         v=rng.choice(SIZE_WORDS[value]) if name == "size" else value)  # fmt: skip
+    tell = plans.TELLS[name]
+    plan = plans.among(state.it, {"tell": [tell], "are": value}, lambda seen, at: (
+        f"{plans.n('are', at)}, {plans.is_(name, 'it', at)[:-1]} ({plans.n('regions', at)})."))  # fmt: skip
+    return Request("it_is", words, plan, state.last)
+
+
+def _all_told(at: int) -> str:
+    return f"{plans.n('are', at)}, {plans.n('so', at)} of {plans.n('count', at)}: {plans.n('regions', at)}."

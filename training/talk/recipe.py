@@ -7,6 +7,7 @@ base in its `config.json`, and a chat template that leaves out what was learned.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from functools import partial
@@ -39,7 +40,7 @@ MICRO = 500  # tokens, padding included, of rows worked on together
 LONGEST = 1000  # tokens; longer conversations are left out
 ANSWER = 2.0  # how much a token of an answer weighs beside one of a call: few of them, and each decides
 FIRST_SEED, DEV_SEED = 2_000_000, 1  # of the conversations that train, and of those that do not
-THREADS = 2
+THREADS = min(2, len(os.sched_getaffinity(0)))  # what this process may use; more does not help
 TAUGHT = 2000  # conversations from which one tells which tools are taught: the rarest is called in one of 500
 VOCABULARY = 3000  # conversations from which the words of answers are collected
 TEMPLATE = "controller_chatml.jinja"

@@ -6,7 +6,7 @@ from . import plans
 from .joined import done_then_placed, in_common, look_then, same, two_facets, where_and_color
 from .making import edit_thing, edit_whole, paint, undo
 from .over_pictures import over_pictures, pictures_together
-from .qualities import alike, at_once, bare_not, both_of, but_not, how_many_pictures, than_else
+from .qualities import alike, at_once, bare_not, both_of, but_not, except_has, how_many_pictures, than_else
 from .signs import any_words, sign, sign_by, signless, signs, with_sign
 from .state import Request, State
 from .sums import arithmetic, measured, remaining, share, sums, sums_over_pictures, times_larger
@@ -23,6 +23,7 @@ from .things import (
     groups,
     how_many_are,
     is_facet,
+    is_ordered,
     larger,
     of_kind,
     ordered_query,
@@ -57,7 +58,7 @@ REQUESTS: tuple[tuple[Draw, float], ...] = (
     (is_facet, 5), (how_many_are, 4), (see_then, 2), (look_then, 4), (two_facets, 3), (in_common, 1.5),
     (done_then_placed, 2), (where_and_color, 2.5),
     (facet_short, 3), (at_once, 4), (bare_not, 4), (but_not, 2.5), (both_of, 2), (alike, 2), (than_else, 1.5),
-    (how_many_pictures, 1),
+    (how_many_pictures, 1), (except_has, 3), (is_ordered, 3),
     (all_are, 1.5), (two_relations, 3), (size_query, 2), (different, 1.2), (share, 6), (remaining, 4),
     (arithmetic, 1.5), (times_larger, 2.5), (measured, 2.5),
     (sums, 4), (sums_over_pictures, 8), (over_pictures, 6), (pictures_together, 3), (describe, 4),

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ...scenes.language.phrases import SIZE_WORDS
 from . import comparing, plans
 from .plans import Plan
 from .state import Last, Request, State
 from .targets import (
+    ADJECTIVES,
     RELATION_WORDS,
     Target,
     anchor_phrase,
@@ -187,9 +189,24 @@ def is_facet(state: State) -> Request:
     value = there[facet] if there else some_facets(rng, None, (facet,))[facet]
     words = said(target, rng)
     frame = rng.choice(_IS[facet]).format(
-        t=words["the thing"], o=words["thing"], v=value, a={"wood": "wooden"}.get(value, value)
-    )
+        t=words["the thing"], o=words["thing"], a=ADJECTIVES.get(value, value),
+        v=rng.choice(SIZE_WORDS[value]) if facet == "size" else value,
+    )  # fmt: skip
     return Request("is_facet", ended(frame, named), comparing.is_facet(facet, image, target, value))
+
+
+def is_ordered(state: State) -> Request:
+    """Whether a thing is the largest, the second from the left and the like."""
+    rng = state.rng
+    image, named = a_picture(state, front=True)
+    place = ordered(rng, state.sheet(image))
+    facets = some_facets(rng, state.sheet(image), ("shape",))
+    one = plain({name: value for name, value in facets.items() if name != "size"}, rng)
+    slots = said(one, rng)
+    words = rng.choice(lines("is_ordered")).format(
+        a=slots["the thing"], b=slots["a thing"], x=said(place, rng)["thing"]
+    )
+    return Request("is_ordered", ended(words, named), comparing.is_so(image, place, one))
 
 
 _ALL_ARE = lines("all_are")
@@ -206,8 +223,7 @@ def all_are(state: State) -> Request:
     value = some_facets(rng, state.sheet(image), (facet,))[facet]
     words = said(shape, rng)
     frame = rng.choice(_ALL_ARE).format(t=words["things"], o=words["thing"], v={"wood": "wooden"}.get(value, value))
-    part = plain({facet: value} | (shape.facets or {}), rng)
-    return Request("all_are", ended(frame, named), comparing.all_are(image, shape, part))
+    return Request("all_are", ended(frame, named), comparing.all_are(image, shape, value))
 
 
 _TWO = ("{a} {r} and {s}", "{a} {r} but also {s}", "{a} {r} and at the same time {s}", "{a} that are {r} and {s}")
