@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError
 
 from ...errors import SaccadeError
 from ..bot import FORGET_FIRST, Bot
 from ..inbox import Incoming
+from .pane import FIRST, HELLO, Pane
 from .text import escaped, said
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("saccade.slack")
 SHORTCUT = "saccade_ask"
+MOST_FILES = 4  # of a message that is asked about: a window holds 3,000 characters
+NOT_HERE = "I may not be used here."
+NO_PICTURE = "There is no picture in this message."
+NOT_IN = "I answer in the thread of the message, and I am not in this channel: write /invite @saccade there first."
 HELP = "`/saccade search WORDS` finds pictures that you showed me; `/saccade forget` deletes all that I keep of yours."
 
 
@@ -43,22 +49,32 @@ def owner(team: str, user: str) -> str:
 
 def create_app(bot: Bot, client: WebClient, signing_secret: str, allowed: Allowed = Allowed()) -> App:
     """The app, for Socket Mode or HTTP. Requests over HTTP are verified by their signature and age (Bolt does that)."""
+    quiet = LOG.getChild("bolt")
+    quiet.setLevel(logging.ERROR)  # below that Bolt logs the words of what it refuses, or does not know
     app = App(client=client, signing_secret=signing_secret, token_verification_enabled=False,
-              authorize=_authorize(client))  # fmt: skip
+              authorize=_authorize(client), logger=quiet)  # fmt: skip
+
+    pane = Pane(client)
 
     @app.middleware
     def claim(body: dict[str, Any], next: Callable[[], None]) -> None:  # Bolt gives it by this name
         message = incoming_of(body, allowed)
         if message is not None:
-            bot.receive(message)
+            first = message.place["pane"] and bot.inbox.chat_of(message.thread) is None
+            bot.receive(replace(message, place=message.place | {"first": first}))
         next()
 
     @app.event("app_mention")
     @app.event("message")
-    @app.event("assistant_thread_started")
-    @app.event("assistant_thread_context_changed")
     def done() -> None:  # all was done before it was acknowledged
         pass
+
+    @app.event("assistant_thread_started")
+    @app.event("assistant_thread_context_changed")  # where the person looks now: what to begin with stays the same
+    def opened(body: dict[str, Any]) -> None:
+        thread = body["event"]["assistant_thread"]
+        if allowed.lets(str(body.get("team_id")), str(thread["channel_id"])):
+            pane.suggest(thread["channel_id"], thread["thread_ts"], HELLO, FIRST)
 
     @app.command("/saccade")
     def command(ack: Callable[..., None], body: dict[str, Any]) -> None:
@@ -67,11 +83,15 @@ def create_app(bot: Bot, client: WebClient, signing_secret: str, allowed: Allowe
     @app.shortcut(SHORTCUT)
     def shortcut(ack: Callable[..., None], body: dict[str, Any], client: WebClient) -> None:
         ack()
-        client.views_open(trigger_id=body["trigger_id"], view=_question(body))
+        why_not = None if allowed.lets(str(body["team"]["id"]), str(body["channel"]["id"])) else NOT_HERE
+        why_not = why_not or _why_not(body, client)
+        client.views_open(trigger_id=body["trigger_id"], view=_told(why_not) if why_not else _question(body))
 
     @app.view(SHORTCUT)
     def asked(ack: Callable[..., None], body: dict[str, Any]) -> None:
-        bot.receive(_from_view(body))
+        message = _from_view(body)
+        if allowed.lets(str(body["team"]["id"]), message.place["channel"]):
+            bot.receive(message)
         ack()
 
     return app
@@ -97,16 +117,21 @@ def incoming_of(body: dict[str, Any], allowed: Allowed) -> Incoming | None:
         return None
     ts = str(event.get("ts") or "")
     thread = str(event.get("thread_ts") or ts)
-    return _incoming(team, channel, thread, ts, str(event["user"]), str(event.get("text") or ""), event.get("files"))
+    return _incoming(
+        team, channel, thread, ts, str(event["user"]), str(event.get("text") or ""), event.get("files"),
+        pane=kind == "message" and "thread_ts" in event,
+    )  # fmt: skip
 
 
-def _incoming(team: str, channel: str, thread: str, ts: str, user: str, text: str, files: Any) -> Incoming:
+def _incoming(
+    team: str, channel: str, thread: str, ts: str, user: str, text: str, files: Any, *, pane: bool = False
+) -> Incoming:
     kept = ("name", "size", "mode", "is_external", "url_private", "url_private_download")
     named = tuple({key: one[key] for key in kept if key in one} for one in files or ())
     words = said(text) or ("What is in this picture?" if named else "")
     return Incoming(
         f"{team}:{channel}:{ts}", f"{team}:{channel}:{thread}:{user}", owner(team, user), words, named,
-        {"channel": channel, "thread": thread}, ts,
+        {"channel": channel, "thread": thread, "pane": pane}, ts,
     )  # fmt: skip
 
 
@@ -114,7 +139,7 @@ def _commanded(bot: Bot, body: dict[str, Any], allowed: Allowed) -> str:
     """What `/saccade ...` is answered with, for the person alone."""
     team = str(body.get("team_id"))
     if not allowed.lets(team, str(body.get("channel_id"))):
-        return "I may not be used here."
+        return NOT_HERE
     user = owner(team, str(body.get("user_id")))
     word, _, rest = str(body.get("text") or "").strip().partition(" ")
     try:
@@ -129,21 +154,40 @@ def _commanded(bot: Bot, body: dict[str, Any], allowed: Allowed) -> str:
     return HELP
 
 
+def _why_not(body: dict[str, Any], client: WebClient) -> str | None:
+    """Why a message cannot be asked about; None: it can."""
+    message = body.get("message") or {}
+    if not message.get("files"):
+        return NO_PICTURE
+    try:
+        client.conversations_replies(channel=body["channel"]["id"], ts=message["ts"], limit=1)
+    except SlackApiError as error:
+        return NOT_IN if error.response.get("error") in ("not_in_channel", "channel_not_found") else None
+    return None
+
+
+def _window(**more: Any) -> dict[str, Any]:
+    return {"type": "modal", "title": {"type": "plain_text", "text": "Ask about this picture"}, **more}
+
+
+def _told(text: str) -> dict[str, Any]:
+    """A window that says something."""
+    return _window(blocks=[{"type": "section", "text": {"type": "plain_text", "text": text}}])
+
+
 def _question(body: dict[str, Any]) -> dict[str, Any]:
     """The window in which a person says what they want to know about the picture of a message."""
-    message = body.get("message") or {}
+    message = body["message"]
     kept = [{key: one[key] for key in ("name", "size", "mode", "is_external", "url_private") if key in one}
-            for one in message.get("files", ())][:4]  # fmt: skip
-    about = {"channel": body["channel"]["id"], "thread": message.get("thread_ts") or message.get("ts"), "files": kept}
-    return {
-        "type": "modal", "callback_id": SHORTCUT, "private_metadata": json.dumps(about)[:3000],
-        "title": {"type": "plain_text", "text": "Ask about this picture"},
-        "submit": {"type": "plain_text", "text": "Ask"},
-        "blocks": [{
+            | {"name": str(one.get("name") or "")[:80]} for one in message["files"]][:MOST_FILES]  # fmt: skip
+    about = {"channel": body["channel"]["id"], "thread": message.get("thread_ts") or message["ts"], "files": kept}
+    return _window(
+        callback_id=SHORTCUT, private_metadata=json.dumps(about), submit={"type": "plain_text", "text": "Ask"},
+        blocks=[{
             "type": "input", "block_id": "question", "label": {"type": "plain_text", "text": "Your question"},
             "element": {"type": "plain_text_input", "action_id": "text", "initial_value": "What is in this picture?"},
         }],
-    }  # fmt: skip
+    )  # fmt: skip
 
 
 def _from_view(body: dict[str, Any]) -> Incoming:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from ..running import leave, run_server, stopped_by_signals
 from ..tracing import Tracing
 from .app import SHORTCUT, Allowed, create_app
 from .files import HOSTS, Files
+from .pane import FIRST
 from .service import SlackService
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from ...agent.agent import Agent
 
+LOG = logging.getLogger("saccade.slack")
 SCOPES = ("app_mentions:read", "assistant:write", "channels:history", "chat:write", "commands", "files:read",
           "files:write", "groups:history", "im:history", "im:read", "im:write")  # fmt: skip
 EVENTS = ("app_mention", "assistant_thread_started", "assistant_thread_context_changed", "message.im")
@@ -33,8 +36,9 @@ def put_together(
     api: str = "https://slack.com/api/", hosts: Collection[str] = HOSTS, log_words: bool = False,
 ) -> tuple[Bot, App]:  # fmt: skip
     """The bot and its app. `api` and `hosts` lead to a stand-in in tests; then files may come over http."""
-    client = WebClient(token=token, base_url=api, timeout=30)
-    client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=5))
+    # By itself the client posts once more where a connection is lost; what was posted already is looked for instead.
+    again = [RateLimitErrorRetryHandler(max_retry_count=5)]
+    client = WebClient(token=token, base_url=api, timeout=30, retry_handlers=again)
     files = Files(token, hosts, plain=api.startswith("http://127.0.0.1"))
     bot = Bot(
         agent, SlackService(client, files), at_once=at_once, listener=Several(JsonLog(words=log_words), Tracing())
@@ -47,7 +51,7 @@ def serve_socket(bot: Bot, app: App, app_token: str) -> None:
     from slack_bolt.adapter.socket_mode import SocketModeHandler
 
     stop = threading.Event()
-    handler = SocketModeHandler(app, app_token)
+    handler = SocketModeHandler(app, app_token, logger=LOG)
     with stopped_by_signals(stop.set):
         handler.connect()
         bot.start()
@@ -69,7 +73,10 @@ def serve_http(bot: Bot, app: App, host: str, port: int) -> None:
 
     async def events(request: Request) -> Response:
         given = to_bolt_request(request, await request.body())
-        return to_starlette_response(await run_in_threadpool(app.dispatch, given))
+        done = await run_in_threadpool(app.dispatch, given)
+        if done.status == 401:
+            LOG.warning("a request was refused: its signature or its age is not Slack's")
+        return to_starlette_response(done)
 
     async def alive(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -92,7 +99,10 @@ def manifest(url: str | None) -> str:
         "features": {
             "bot_user": {"display_name": "saccade", "always_online": True},
             "app_home": {"messages_tab_enabled": True, "messages_tab_read_only_enabled": False},
-            "assistant_view": {"assistant_description": "Looks at pictures and answers with evidence"},
+            "assistant_view": {
+                "assistant_description": "Looks at pictures and answers with evidence",
+                "suggested_prompts": [{"title": title, "message": message} for title, message in FIRST],
+            },
             "slash_commands": [command | ({"url": f"{url}/slack/events"} if url else {})],
             "shortcuts": [{"name": "Ask about this picture", "type": "message", "callback_id": SHORTCUT,
                            "description": "Ask Saccade about a picture"}],
