@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agent.agent import Agent
     from .agent.chat import Chat
-    from .agent.events import Event, ExpertSaid, Loading, ReplyReady, StepFinished, StepStarted, TextDelta
+    from .agent.events import (
+        Event,
+        ExpertSaid,
+        ExpertWorking,
+        Loading,
+        ReplyReady,
+        StepFinished,
+        StepStarted,
+        TextDelta,
+    )
     from .agent.reply import Reply, Step
     from .agent.tasks.task import Task
     from .errors import ExpertFailed, SaccadeError, ToolRetry, UserError
@@ -39,7 +48,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "agent.agent": ("Agent",),
     "agent.chat": ("Chat",),
-    "agent.events": ("Event", "ExpertSaid", "Loading", "ReplyReady", "StepFinished", "StepStarted", "TextDelta"),
+    "agent.events": (
+        "Event",
+        "ExpertSaid",
+        "ExpertWorking",
+        "Loading",
+        "ReplyReady",
+        "StepFinished",
+        "StepStarted",
+        "TextDelta",
+    ),
     "agent.reply": ("Reply", "Step"),
     "agent.tasks.task": ("Task",),
     "errors": ("ExpertFailed", "SaccadeError", "ToolRetry", "UserError"),
@@ -69,6 +87,7 @@ __all__ = [
     "Expert",
     "ExpertFailed",
     "ExpertSaid",
+    "ExpertWorking",
     "Hit",
     "Loading",
     "ModelSpec",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..tools.contracts import Experts
     from .chat import Chat
     from .controller import Controller
+    from .events import Event
     from .locks import TurnLock
     from .remembering import Remembering
     from .runtime import Runtime
@@ -133,6 +135,16 @@ class Agent:
             f"Agent(profile={self.profile.name!r}, controller={self._controller_name!r}, "
             f"home={str(self.settings.home)!r}, tools={len(self.tools)})"
         )
+
+    def watching(self, hear: Callable[[Event], None]) -> AbstractContextManager[None]:
+        """Within `with agent.watching(print):` typed calls of this thread tell what happens while they work.
+
+        `hear` is given what `Chat.stream` gives between a step's begin and its end: `Loading`, `ExpertSaid`,
+        `ExpertWorking` with how far a painter is and previews.
+        """
+        from .loop import heard_by
+
+        return heard_by(hear)
 
     def close(self) -> None:
         """Finish remembering, then close the databases. The agent may be used again, for new `chat(...)` objects."""

@@ -1,15 +1,18 @@
 """What happens during a turn, as frozen records: `Chat.stream` and `Chat.astream` give them in order.
 
 A turn gives: `Loading` (only while a model loads), `TextDelta` for what the controller wrote, `StepStarted`
-and `StepFinished` for every tool call (between them `ExpertSaid`, as LLaVA writes), and `ReplyReady`
-last. The text deltas before a `StepStarted` were the thought of that step; those before `ReplyReady`
-are the answer. Words come once they were checked (`agent.answers`): what is not borne out is never shown.
+and `StepFinished` for every tool call (between them `ExpertSaid`, as LLaVA writes, and `ExpertWorking`, as the
+painter paints), and `ReplyReady` last. The text deltas before a `StepStarted` were the thought of that step; those
+before `ReplyReady` are the answer. Words come once they were checked (`agent.answers`): what is not borne out is never
+shown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+
+from PIL import Image
 
 from .reply import Reply, Step
 
@@ -47,6 +50,19 @@ class ExpertSaid:
 
 
 @dataclass(frozen=True)
+class ExpertWorking:
+    """An expert that works for long (the painter) has done `done` of `of` steps of what a call asked of it.
+
+    `preview` is what comes of it so far, a small RGB picture, now and then; else None.
+    """
+
+    role: str
+    done: int
+    of: int
+    preview: Image.Image | None = None
+
+
+@dataclass(frozen=True)
 class StepFinished:
     """A tool has run, well or not (`step.ok`)."""
 
@@ -61,5 +77,5 @@ class ReplyReady:
     reply: Reply
 
 
-Event = Loading | TextDelta | StepStarted | ExpertSaid | StepFinished | ReplyReady
+Event = Loading | TextDelta | StepStarted | ExpertSaid | ExpertWorking | StepFinished | ReplyReady
 """Everything that a stream can give."""

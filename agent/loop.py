@@ -7,8 +7,9 @@ runtime context, which is never saved; messages hold words and handles only.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -32,7 +33,7 @@ from .answers.check import Problem, problems
 from .answers.mending import complaint, marked
 from .answers.references import references_of
 from .call_order import OrderedWorkspace
-from .events import Event, ExpertSaid, Loading, StepFinished, StepStarted
+from .events import Event, ExpertSaid, ExpertWorking, Loading, StepFinished, StepStarted
 from .messages import call_ids, calls_of_turn, last_words, same_call, told_in, turn_start
 from .reply import Step
 from .shown_pictures import show_pictures
@@ -62,6 +63,18 @@ def tell_loading(event: PoolEvent) -> None:
         emit(Loading(f"{event.role} {event.spec}"))
     elif emit is not None and event.stage == "said":
         emit(ExpertSaid(event.role, event.text))
+    elif emit is not None and event.progress is not None:
+        emit(ExpertWorking(event.role, event.progress.done, event.progress.of, event.progress.preview))
+
+
+@contextlib.contextmanager
+def heard_by(hear: Callable[[Event], None]) -> Iterator[None]:
+    """Have what experts tell while they work in this thread told to `hear`, too, where no turn listens."""
+    token = _listener.set(hear)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 class TurnCancelled(Exception):

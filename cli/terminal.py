@@ -7,16 +7,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.box import SIMPLE
+from rich.color import Color
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 
 from ..errors import SaccadeError
 from .prose import split_pictures
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ..agent.chat import Chat
     from ..agent.events import Event
     from ..agent.reply import Reply, Step
@@ -57,12 +63,25 @@ def show_reply(reply: Reply, console: Console) -> None:
         console.print(f"  [magenta]evidence[/]: {escape(str(reply.evidence))}", highlight=False, soft_wrap=True)
 
 
+def blocks(image: Image.Image, wide: int = 32) -> Text:
+    """A picture in a terminal: two pixels a character, the upper and the lower half of a block."""
+    high = max(2, 2 * round(wide * image.height / image.width / 2))
+    pixels = np.asarray(image.convert("RGB").resize((wide, high)))
+    shown = Text()
+    for y in range(0, high, 2):
+        for x in range(wide):
+            upper, lower = (Color.from_rgb(*map(int, pixels[row, x])) for row in (y, y + 1))
+            shown.append("\u2580", Style(color=upper, bgcolor=lower))
+        shown.append("\n")
+    return shown
+
+
 def follow(events: Iterable[Event], console: Console) -> Reply:
     """Print a turn's events as they come and return its reply."""
-    from ..agent.events import ExpertSaid, Loading, ReplyReady, StepFinished
+    from ..agent.events import ExpertSaid, ExpertWorking, Loading, ReplyReady, StepFinished
 
     reply: Reply | None = None
-    said = ""
+    said, shown = "", Text()
     with console.status("[dim]thinking[/]", spinner="dots") as status:
         for event in events:
             match event:
@@ -71,9 +90,13 @@ def follow(events: Iterable[Event], console: Console) -> Reply:
                 case ExpertSaid():
                     said += event.text
                     status.update(f"[dim]{event.role}: {escape(said[-60:])}[/]")
+                case ExpertWorking():
+                    shown = shown if event.preview is None else blocks(event.preview)
+                    far = Text(f"{event.role}: {event.done} of {event.of} steps\n", style="dim")
+                    status.update(Text.assemble(far, shown))
                 case StepFinished():
                     show_step(event.step, console)
-                    said = ""
+                    said, shown = "", Text()
                     status.update("[dim]thinking[/]")
                 case ReplyReady():
                     reply = event.reply

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..agent.chat import TurnCancelled
-from ..agent.events import Event, Loading, StepStarted
+from ..agent.events import Event, ExpertWorking, Loading, StepStarted
 from ..errors import SaccadeError, UserError
 from ..memory.query import Hit, Query
 from .inbox import Answer, Inbox, Incoming, Waiting
@@ -329,6 +329,8 @@ def progress_of(event: Event) -> str | None:
             return f"Loading {event.what} …"
         case StepStarted():
             return f"{event.tool.replace('_', ' ')} …"
+        case ExpertWorking():
+            return f"{event.role}: {event.done} of {event.of} steps …"
         case _:
             return None
 

@@ -24,6 +24,7 @@ from .. import prompts
 from ..memory.records import Box, MaskDraft, Picture, PictureDraft, Recalled, Recorded, Region, RegionDraft, ToolResult
 from ..settings import ModelSpec
 from . import values
+from .progress import Progress
 
 __all__ = [
     "AnyHandle",
@@ -120,6 +121,10 @@ class Expert(ABC, Generic[Request, Answer]):
     def stream(self, request: Request, tell: Callable[[str], None]) -> Answer:
         """Answer one request; an expert that writes words tells them as they come. The others just answer."""
         return self.predict([request])[0]
+
+    def watched(self, requests: Sequence[Request], tell: Callable[[Progress], None]) -> list[Answer]:
+        """As `predict`; an expert that works for long tells how far it is. The others just answer."""
+        return self.predict(requests)
 
 
 class Experts(Protocol):

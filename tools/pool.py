@@ -17,6 +17,7 @@ from typing import Any, Literal
 from ..errors import ExpertFailed, SaccadeError, UserError
 from ..settings import Profile
 from .contracts import Expert
+from .progress import Progress
 from .registry import expert_class, spec_of
 from .weights import declared_by
 
@@ -27,11 +28,12 @@ DEEPEST = 3  # attributes from an expert to the modules that it asks
 class PoolEvent:
     """Something that a person who waits may like to know: "loading detector (zoo:detector)", or words as they come."""
 
-    stage: Literal["loading", "loaded", "unloaded", "said"]
+    stage: Literal["loading", "loaded", "unloaded", "said", "working"]
     role: str
     spec: str
     seconds: float = 0.0  # how long the loading took
     text: str = ""  # what the expert has just written
+    progress: Progress | None = None  # how far the expert is
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,17 @@ class ExpertPool:
     def about(self, role: str) -> Mapping[str, Any]:
         """What the model in a role declares: its `config.json["saccade"]`, the profile's options over it.
 
+        Models that the profile names beside it ("painter.inpaint") are under "parts", by what follows the dot.
         Nothing is loaded for it; a role without a model, or without such a file, declares nothing.
         """
         if role not in self._about:
             declared: Mapping[str, Any] = {}
             with contextlib.suppress(UserError):
                 declared = declared_by(spec_of(role, self.profile))
-            self._about[role] = {**declared, **self.profile.options.get(role, {})}
+            beside = {name.removeprefix(f"{role}."): spec for name, spec in self.profile.models.items()
+                      if name.startswith(f"{role}.")}  # fmt: skip
+            parts = {"parts": beside} if beside else {}
+            self._about[role] = {**declared, **self.profile.options.get(role, {}), **parts}
         return self._about[role]
 
     @property
@@ -201,10 +207,14 @@ class ExpertPool:
 
     def _predict(self, role: str, expert: Expert[Any, Any], requests: Sequence[Any]) -> list[Any]:
         try:
-            if len(requests) == 1 and self.listener is not None:
-                spec = self.profile.models.get(role, "")
+            if self.listener is None:
+                return expert.predict(requests)
+            spec = self.profile.models.get(role, "")
+            if len(requests) == 1 and type(expert).stream is not Expert.stream:
                 return [expert.stream(requests[0], lambda text: self._tell(PoolEvent("said", role, spec, text=text)))]
-            return expert.predict(requests)
+            return expert.watched(requests, lambda far: self._tell(PoolEvent("working", role, spec, progress=far)))
+        except UserError as error:  # of settings of the profile: the model cannot do what is asked
+            raise ExpertFailed(error.message, kind=error.kind) from error
         except Exception as error:
             if not _out_of_memory(error):
                 raise

@@ -138,7 +138,11 @@ class Paint:
         size: (width, height) in pixels; None: the model's own, or that of `image`.
         seed: the same seed gives the same picture on the same machine.
         steps, guidance: None: as the model declares.
-        image, mask: paint only where the mask (height, width) bool is true; None: a picture from nothing.
+        image, mask: paint only where the mask (height, width) bool is true; no image: a picture from nothing; an image
+            without a mask: begin from it, or be guided by it, as `way` says.
+        way: "paint", by the prompt; "instruct": the prompt says what to do with the image; "edges", "depth": keep those
+            of the image; "segments": keep to the things' boxes (models with a ControlNet for it).
+        strength: how far from the image it begins, 0 to 1; None: as the model declares.
     """
 
     prompt: str
@@ -151,6 +155,8 @@ class Paint:
     guidance: float | None = None
     image: Image.Image | None = None
     mask: np.ndarray | None = None
+    way: Literal["paint", "instruct", "edges", "depth", "segments"] = "paint"
+    strength: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...agent.events import Event, ExpertSaid, Loading, ReplyReady, StepFinished, StepStarted, TextDelta
+from ...agent.events import Event, ExpertSaid, ExpertWorking, Loading, ReplyReady, StepFinished, StepStarted, TextDelta
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ...agent.chat import Chat
     from ...agent.reply import Reply, Step
     from ...memory.query import Hit
@@ -65,6 +69,10 @@ class Views:
                         "thought": event.thought}  # fmt: skip
             case ExpertSaid():
                 return {"type": "expert_said", "role": event.role, "text": event.text}
+            case ExpertWorking():
+                preview = None if event.preview is None else _data_url(event.preview)
+                return {"type": "expert_working", "role": event.role, "done": event.done, "of": event.of,
+                        "preview": preview}  # fmt: skip
             case StepFinished():
                 return {"type": "step_finished", "call": event.call, "step": self.step(event.step)}
             case ReplyReady():
@@ -90,6 +98,13 @@ class Views:
             "width": hit.size[0], "height": hit.size[1],
             "url": f"/pictures/{hit.picture}.png", "thumbnail": f"/thumbnails/{hit.id}.jpg",
         }  # fmt: skip
+
+
+def _data_url(image: Image.Image) -> str:
+    """A small picture inside an event: it is of no conversation, and nobody could fetch it."""
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def error_view(message: str, kind: str) -> Mapping[str, Any]:

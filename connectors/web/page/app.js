@@ -184,6 +184,7 @@ async function ask(text, attached) {
   state.stop = new AbortController();
   busy(true);
   let written = "";
+  const preview = element("img", { class: "preview", alt: "what is being painted, so far", width: 128 });
   try {
     const stream = await call("/turns", { method: "POST", body: form, signal: state.stop.signal });
     for await (const event of events(stream)) {
@@ -199,6 +200,12 @@ async function ask(text, attached) {
         status.textContent = `${event.tool} …`;
         live.append(stepLine(event));
       } else if (event.type === "expert_said") status.textContent += event.text;
+      else if (event.type === "expert_working") {
+        status.textContent = `${event.role}: ${event.done} of ${event.of} steps`;
+        if (event.preview) preview.src = event.preview;
+        preview.hidden = !preview.src;
+        status.append(preview);
+      }
       else if (event.type === "step_finished") live.lastChild?.replaceWith(stepLine(event.step));
       else if (event.type === "error") throw new Error(event.message);
       else if (event.type === "reply") {
