@@ -166,7 +166,8 @@ class Indexing:
         ready = ready_regions(runtime.store, memory.remembering, owner, items)
 
         def write() -> list[Done]:
-            new = write_regions(memory.remembering, owner, ready)
+            finder = str(runtime.profile.spec("detector")) if drafts else ""
+            new = write_regions(memory.remembering, owner, ready, list(drafts), finder)
             for id, text in texts.items():
                 memory.note(owner, id, words=text)
             for stage in done:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import SaccadeError, UserError
+from ..memory.names import existing, refuse_address
 from .options import INTERRUPTED, AsJson, ProfileName, User
 
 if TYPE_CHECKING:
@@ -110,9 +111,11 @@ def search(
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="At most so many hits.")] = 10,
     user: User = None,
     since: Annotated[
-        str | None, typer.Option(help="Only what was seen since: 2026-11-14, today, yesterday, 7d, 12h.")
+        str | None, typer.Option(help="Only what was seen or taken since: 2026-11-14, today, yesterday, 7d, 12h.")
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Only what was seen before; written as --since is.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only what was seen or taken before; written as --since is.")
+    ] = None,
     tag: Annotated[str | None, typer.Option(help="Only what has this tag.")] = None,
     label: Annotated[str | None, typer.Option(help='Only regions with this label: "cone".')] = None,
     chat: Annotated[str | None, typer.Option(help="Only what was met in this conversation.")] = None,
@@ -192,7 +195,8 @@ def recipe(
     """
     from ..memory.recipes import recipe_in, recipe_of
 
-    path = Path(picture).expanduser()
+    refuse_address(picture)
+    path = existing(Path(picture).expanduser())
     told = recipe_in(path) if path.is_file() else None
     if told is None:
         with _opened(profile, user) as (agent, owner):
@@ -282,6 +286,7 @@ def export_memory(
 
     Example: saccade memory export ann.zip --user ann
     """
+    refuse_address(str(path))
     with _opened(profile, user) as (agent, owner):
         written = agent.memory.export(owner, path.expanduser())
         count = agent.memory.count(owner)
@@ -303,6 +308,7 @@ def import_memory(
 
     Example: saccade memory import ann.zip --user ann
     """
+    refuse_address(str(path))
     with _opened(profile, user) as (agent, owner):
         new = agent.memory.import_(path.expanduser(), owner)
     if as_json:

@@ -37,7 +37,10 @@ def show_hits(
         return
     table = Table(box=SIMPLE, pad_edge=False)
     for name in ("", "score", "id", "what", "why", "seen", "source"):
-        table.add_column(name, justify="right" if name in ("", "score") else "left", overflow="fold")
+        if name == "id":  # it is copied as it stands, whatever the width
+            table.add_column(name, no_wrap=True, min_width=max(len(hit.id) for hit in hits))
+        else:
+            table.add_column(name, justify="right" if name in ("", "score") else "left", overflow="fold")
     for place, hit in enumerate(hits, 1):
         what = hit.label or hit.caption or hit.kind
         if hit.also:

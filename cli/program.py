@@ -21,7 +21,12 @@ from ..settings import TOOLS_GROUP, entry_points
 from . import machine, memory, scenes, serve, talk, tasks, work
 from .options import INTERRUPTED
 
+_SERVERS = {"serve", "slack", "discord", "telegram"}  # they print nothing on stdout
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a disk, or what stdout leads to, takes no more
+NO_ROOM = (
+    "A disk is full ({error}). What was acknowledged is kept. Make room, or choose another folder with SACCADE_HOME "
+    "(or --out), then give the same command again."
+)
 STOPPED = "Stopped. What was acknowledged is kept{how}."
 # How a command that was stopped is gone on with.
 GO_ON = {
@@ -64,6 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every `SaccadeError` becomes a message and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
+    if sys.stdout is None and not _SERVERS & set(given[:1]):  # closed, as in `saccade tools >&-`
+        typer.secho("stdout is closed, so nothing can be printed and nothing was done.", fg="red", err=True)
+        raise SystemExit(1)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no é gets a question mark, not a traceback
             stream.reconfigure(errors="replace")
@@ -87,12 +95,12 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader went away, as in `saccade ask ... | head -1`
         sys.stderr.close()
         code = 0
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        code = _unwritable(error)
-    except Exception as error:  # a fault of ours: a program that reads JSON is told too, and the traceback stays
-        if as_json:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL and _stdout_is_full():
+            raise SystemExit(_unwritable(error)) from None
+        if _disk_is_full(error):
+            raise SystemExit(_complain("disk_full", NO_ROOM.format(error=error), 2, as_json)) from None
+        if as_json:  # a fault of ours: a program that reads JSON is told too, and the traceback stays
             message = f"A fault of Saccade: {type(error).__name__}: {error}. The traceback is on stderr."
             _complain("fault", message, 1, as_json)
         raise
@@ -104,6 +112,26 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         code = _unwritable(error)
     raise SystemExit(code or 0)
+
+
+def _stdout_is_full() -> bool:
+    """Whether it was stdout that took no more: what it did not take is still to be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it came from, tells of a full disk, whichever library says so."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if any(words in str(error) for words in ("disk is full", "No space left on device", "Disk quota exceeded")):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _unwritable(error: OSError) -> int:

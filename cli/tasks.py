@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UserError
+from ..memory.names import refuse_address
 from .options import AsJson, Controller, ProfileName, User
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def run(
         return
     if task is None:
         raise UserError("Which task? Give its file, or begin with: saccade run --example > count.yaml", kind="usage")
+    refuse_address(str(task))
     from ..agent.agent import Agent
     from ..agent.tasks.task import Task
 

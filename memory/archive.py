@@ -19,12 +19,14 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
 from .ledger.ledger import Ledger
 from .pictures.store import PictureStore
 
@@ -40,8 +42,8 @@ def export(store: PictureStore, owner: str, path: Path) -> Path:
         UserError: a stored file is lost, or the place cannot be written.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             hashes: dict[str, str] = {}
             for name, data in _members(store, owner):
@@ -50,8 +52,14 @@ def export(store: PictureStore, owner: str, path: Path) -> Path:
             manifest = {"format": FORMAT, "version": VERSION, "members": hashes}
             archive.writestr(zipfile.ZipInfo("manifest.json", LONG_AGO), json.dumps(manifest, indent=1, sort_keys=True))
         unfinished.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{str(path)!r} cannot be written: {error.strerror or error}. Make room, or name another place.",
+            kind="cannot_write",
+        ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return path
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from .chats import forget_messages
 from .index.index import Index
 from .ledger.chat_rows import unknown_chat
+from .ledger.file_rows import write_names
 from .ledger.memory_rows import not_held, parts_of
 from .pictures.store import PictureStore
 from .pictures.thumbnails import sheet_name, thumbnail_name
@@ -171,10 +172,13 @@ class Deletion:
         db.execute("DELETE FROM holdings WHERE owner = ? AND picture = ?", (owner, picture))
 
     def _chat(self, chat: str) -> None:
+        shown = _column(self._db, "SELECT picture FROM chat_pictures WHERE chat = ?", chat)
         for table in ("masked", "made", "regions", "calls", "chat_pictures", "turns", "forgotten"):
             self._db.execute(f"DELETE FROM {table} WHERE chat = ?", (chat,))
         self._db.execute("DELETE FROM chats WHERE id = ? AND owner = ?", (chat, self._owner))
         self._db.execute("UPDATE memories SET chat = NULL WHERE chat = ? AND owner = ?", (chat, self._owner))
+        for picture in shown:  # the names that they had in it
+            write_names(self._db, self._owner, picture)
 
     def _orphan(self, picture: str) -> None:
         """Name the files of a picture, if nobody else holds it."""

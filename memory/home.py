@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 from ..errors import UserError
 
+FULL = 1_000_000  # bytes that are free on a disk that has no room for a transaction
 STALE = 3600  # seconds after which an unfinished file of a killed process may be swept away
 
 
@@ -39,11 +41,20 @@ def open_home(path: Path) -> Path:
 def not_writable(path: Path, error: Exception) -> UserError:
     """The refusal for a place where nothing can be kept."""
     reason = getattr(error, "strerror", None) or str(error)
+    if not isinstance(error, OSError) and _is_full(path):  # SQLite says "disk I/O error" then
+        reason = "no space left on the disk"
     return UserError(
         f"Saccade cannot keep anything in {str(path)!r}: {reason}. Make room or give yourself write permission "
         f"there, or choose another folder with SACCADE_HOME.",
         kind="home_not_writable",
     )
+
+
+def _is_full(path: Path) -> bool:
+    place = next((one for one in (path, *path.parents) if one.exists()), Path())
+    with suppress(OSError):
+        return shutil.disk_usage(place).free < FULL
+    return False
 
 
 def write_whole(home: Path, name: str, data: bytes, *, durable: bool) -> None:

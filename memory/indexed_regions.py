@@ -71,10 +71,21 @@ def ready_regions(
     return ready
 
 
-def write_regions(remembering: Remembering, owner: str, ready: Sequence[tuple[Ready, Image.Image]]) -> list[str]:
-    """Write regions durably, in one transaction; their ids."""
-    done = remembering.write(owner, [one for one, _ in ready])
-    remembering.thumbnails([one.item for one, _ in ready], [image for _, image in ready])
+def write_regions(
+    remembering: Remembering,
+    owner: str,
+    ready: Sequence[tuple[Ready, Image.Image]],
+    pictures: Sequence[str],
+    finder: str,
+) -> list[str]:
+    """Write the regions that `finder` has found in pictures durably, in one transaction; the ids of those that are new.
+
+    Another process may have looked through the same pictures meanwhile: of each picture what was written first stays.
+    """
+    done = remembering.write_found(owner, [one for one, _ in ready], pictures, finder)
+    new = set(done)
+    shown = [(one.item, image) for one, image in ready if one.item.id in new]
+    remembering.thumbnails([item for item, _ in shown], [image for _, image in shown])
     return done
 
 

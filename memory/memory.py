@@ -14,6 +14,7 @@ import numpy as np
 from ..settings import Settings
 from .archive import export
 from .archive_import import import_archive
+from .finding.filters import called
 from .finding.search import Search
 from .forgetting import Forgetting
 from .index.chroma import Embedded, Place, Server
@@ -163,7 +164,8 @@ class Memory:
             UserError: the owner holds no picture or region of the id in the query.
         """
         self._forget_old()
-        return self._search.recall(owner, query)
+        hits = self._search.recall(owner, query)
+        return hits if query.source is None else [called(hit, query.source) for hit in hits]
 
     def near_duplicates(self, owner: str, item: str) -> list[str]:
         """The ids of the owner's pictures that are the same picture, resized, recompressed or cropped."""

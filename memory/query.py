@@ -61,11 +61,11 @@ class Query:
     picture: str | Image.Image | np.ndarray | None = None
     k: int = 10
     chat: str | None = None  # met in this conversation
-    since: datetime | None = None  # seen at this time or later; a time without a zone is local
-    until: datetime | None = None  # seen before this time
+    since: datetime | None = None  # seen or taken at this time or later; a time without a zone is local
+    until: datetime | None = None  # seen or taken before this time
     tag: str | None = None
     label: str | None = None  # a region's label, the whole of it in any case
-    source: str | None = None  # the file as it was given, or the last part of its path
+    source: str | None = None  # a file that the picture is or was given as: its path, or the last parts of it
     kind: MemoryKind | None = None
     exact: bool = False  # search the ledger's vectors, not the index
 
@@ -87,6 +87,7 @@ class Hit:
     words: str | None = None  # read in the picture
     tags: tuple[str, ...] = ()
     source: str | None = None
+    names: tuple[str, ...] = ()  # the paths of the files that are this picture, as they were when last looked at
     thumbnail: Path | None = None
     lineage: Lineage = field(default_factory=Lineage)
     why: str | None = None  # it was found: `says "open"`, `looks like "green cone"`; None where it was not looked for

@@ -55,7 +55,7 @@ class Picture:
     created: datetime
     lineage: Lineage = Lineage()
     handle: str | None = None  # None outside a conversation
-    taken: str | None = None  # when a camera took it, "2026-05-01 12:30", by its own clock
+    taken: str | None = None  # when it was taken, as `memory.dates` writes it
 
     @property
     def size(self) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from .finding.search import Search
 from .ledger.group_commit import Together
 from .ledger.memory_rows import (
     Item,
+    begin_search,
     begin_space,
     chunks,
     item_of,
@@ -143,6 +144,17 @@ class Remembering:
         one = self._embedder
         model = (one.name, one.sha256, one.dim) if one is not None else None
         return self._together.write(lambda db: write_ready(db, owner, ready, model))
+
+    def write_found(self, owner: str, ready: Sequence[Ready], pictures: Sequence[str], finder: str) -> list[str]:
+        """Write regions that `finder` has found in pictures: those of each picture once, whoever looks how often."""
+        one = self._embedder
+        model = (one.name, one.sha256, one.dim) if one is not None else None
+
+        def write(db: sqlite3.Connection) -> list[str]:
+            first = {picture for picture in pictures if begin_search(db, owner, picture, finder)}
+            return write_ready(db, owner, [one for one in ready if one.item.picture in first], model)
+
+        return self._together.write(write)
 
     def put(self, owner: str, items: Sequence[str], vectors: np.ndarray, model: tuple[str, str]) -> list[str]:
         """See `Memory.put`."""
@@ -285,4 +297,5 @@ def _met(db: sqlite3.Connection, owner: str, memory: int, item: Item) -> None:
         moment
         and db.execute("UPDATE memories SET last = ? WHERE id = ? AND last < ?", (moment, memory, moment)).rowcount
     ):
+        write_texts(db, memory)  # under the name that it was given with
         touch(db, memory)

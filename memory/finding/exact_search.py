@@ -19,8 +19,9 @@ READ_AT_ONCE = 10_000  # rows; the ledger's connection is free between two reads
 FEW = 0.25  # of the rows between the first and the last: under this share only they are multiplied, else all
 
 _ROWS = (
-    "SELECT v.id, v.memory, v.vector, m.kind, m.label, m.source, m.seen, m.last FROM vectors v "
-    "JOIN memories m ON m.id = v.memory WHERE v.space = ? AND "
+    "SELECT v.id, v.memory, v.vector, m.kind, m.label, m.seen, m.last, moment_of(h.taken) AS taken FROM vectors v "
+    "JOIN memories m ON m.id = v.memory LEFT JOIN holdings h ON h.owner = m.owner AND h.picture = m.picture "
+    "WHERE v.space = ? AND "
 )
 
 
@@ -99,7 +100,7 @@ class Table:
     """Columns that grow by doubling; what was read of them stays as it was, so that readers need no lock."""
 
     def __init__(self, dim: int, texts: dict[str | None, int], room: int = 0) -> None:
-        self.texts = texts  # labels and sources, as numbers
+        self.texts = texts  # labels, as numbers
         self.count = 0
         self.newest = 0  # the highest vector's id
         self.vectors = np.empty((room, dim), np.float32)
@@ -107,9 +108,9 @@ class Table:
         self.memory = np.empty(room, np.int64)
         self.region = np.empty(room, bool)
         self.label = np.empty(room, np.int32)
-        self.source = np.empty(room, np.int32)
         self.seen = np.empty(room, np.float64)
         self.last = np.empty(room, np.float64)
+        self.taken = np.empty(room, np.float64)  # NaN: nobody knows
 
     @property
     def _columns(self) -> list[str]:
@@ -140,9 +141,10 @@ class Table:
 
     def _fill(self, place: int, row: sqlite3.Row) -> None:
         self.region[place] = row["kind"] == "region"
-        self.label[place], self.source[place] = self._number(row["label"]), self._number(row["source"])
+        self.label[place] = self._number(row["label"])
         self.seen[place] = datetime.fromisoformat(row["seen"]).timestamp()
         self.last[place] = datetime.fromisoformat(row["last"]).timestamp()
+        self.taken[place] = datetime.fromisoformat(row["taken"]).timestamp() if row["taken"] else np.nan
 
     def without(self, gone: set[int]) -> Table:
         """A copy that has not the vectors of these ids."""
@@ -165,7 +167,7 @@ class Table:
         """(n,) bool: the rows that pass the filters of a query; None where all do.
 
         Args:
-            query: what to filter by; its conversation and tag are for `among`.
+            query: what to filter by; its conversation, tag and file are for `among`.
             among: lists of memories' ids; a row passes whose memory is in every one.
         """
         masks: list[np.ndarray] = []
@@ -176,17 +178,11 @@ class Table:
             wanted = query.label.strip().lower()
             alike = [number for text, number in self.texts.items() if text and text.lower() == wanted]
             masks.append(np.isin(self.label[:count], alike))
-        if query.source is not None:
-            named, ending = query.source, "/" + query.source
-            numbers = [
-                number for text, number in self.texts.items() if text and (text == named or text.endswith(ending))
-            ]
-            masks.append(np.isin(self.source[:count], numbers))
         if query.since is not None or query.until is not None:
             low = query.since.timestamp() if query.since else -np.inf
             high = query.until.timestamp() if query.until else np.inf
-            seen, last = self.seen[:count], self.last[:count]
-            masks.append(((seen >= low) & (seen < high)) | ((last >= low) & (last < high)))
+            moments = (self.seen[:count], self.last[:count], self.taken[:count])
+            masks.append(np.logical_or.reduce([(one >= low) & (one < high) for one in moments]))
         masks += [np.isin(self.memory[:count], np.fromiter(ids, np.int64)) for ids in among]
         if len(masks) < 2:
             return masks[0] if masks else None

@@ -21,7 +21,7 @@ from ..pictures.thumbnails import crop, thumbnail_name
 from ..query import Embedder, Hit, Query
 from .calibration import CAPTION, NOTHING_SAID, Asked, Calibration, against_nothing
 from .exact_search import VectorCache
-from .filters import IN_CHAT, conditions, is_filtered
+from .filters import IN_CHAT, NAMED, conditions, is_filtered, named
 from .texts import find_texts, saying, whole_sentence, why_found
 from .wanted import Wanted, wanted
 from .when import Spoken, spoken_time
@@ -232,6 +232,9 @@ class Search:
         if query.chat is not None:
             sql = f"SELECT m.id FROM memories m WHERE m.owner = ? AND {IN_CHAT}"
             lists.append([row["id"] for row in self._ledger.read(sql, (owner, query.chat, owner, query.chat))])
+        if query.source is not None:
+            sql = f"SELECT m.id FROM memories m WHERE m.owner = ? AND {NAMED}"
+            lists.append([row["id"] for row in self._ledger.read(sql, (owner, *named(owner, query.source)))])
         if query.tag is not None:
             # CROSS: the tag first; SQLite would rather go through all that the owner has.
             sql = "SELECT m.id FROM tags t CROSS JOIN memories m ON m.id = t.memory WHERE m.owner = ? AND t.tag = ?"
@@ -261,6 +264,7 @@ class Search:
         sql = (
             "SELECT m.id AS memory, m.item, m.picture, m.kind, m.x0, m.y0, m.x1, m.y1, m.label, m.caption, m.words, "
             "m.source, m.last, m.lineage, p.sha256, p.width, p.height, v.vector, "
+            "(SELECT json_group_array(path) FROM files WHERE owner = m.owner AND picture = m.picture) AS paths, "
             "(SELECT json_group_array(t.tag) FROM tags t WHERE t.memory = m.id) AS tags, "
             "(SELECT group_concat(t.tag, ', ') FROM tags t WHERE t.memory = m.id) AS noted, "
             "(SELECT json_group_array(o.item) FROM likes l JOIN memories o ON o.id = l.a + l.b - m.id "
@@ -371,6 +375,7 @@ class Search:
             words=row["words"],
             tags=_tags(row["tags"]),
             source=row["source"],
+            names=tuple(_ids(row["paths"])),
             thumbnail=path_of(thumbnail) if thumbnail and os.path.exists(thumbnail) else None,  # noqa: PTH110 (faster)
             lineage=lineage_of(row["lineage"]),
             cosine=cosine,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from difflib import get_close_matches
 
 from ..ledger.ledger import Ledger
+from ..names import composed
 from ..query import Query
 from .filters import conditions
 from .wanted import Wanted
@@ -69,9 +71,10 @@ def why_found(row: sqlite3.Row, asked: Wanted) -> str | None:
     def has(text: str | None) -> int:
         return sum(any(one.startswith(stem) for one in _bare(text or "")) for stem in stems)
 
+    names = [("is named", path.rpartition("/")[2]) for path in (row["source"] or "", *json.loads(row["paths"]))]
     lines = max((row["words"] or "").splitlines(), key=has, default="")
     texts = (("says", lines), ("was noted as", row["noted"]), ("is labelled", row["label"]),
-             ("was described as", row["caption"]), ("is named", (row["source"] or "").rpartition("/")[2]))  # fmt: skip
+             ("was described as", row["caption"]), *names)  # fmt: skip
     best = max(texts, key=lambda one: has(one[1]))
     if not stems or not has(best[1]):
         return None
@@ -115,4 +118,4 @@ def _stem(word: str) -> str:
 
 
 def _bare(text: str) -> list[str]:
-    return "".join(char if char.isalnum() else " " for char in text.lower()).split()
+    return "".join(char if char.isalnum() else " " for char in composed(text).lower()).split()

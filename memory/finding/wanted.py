@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..names import composed
+
 # Words that begin a request, or stand between it and what it looks for.
 _BEFORE = frozenset(
     """
@@ -72,7 +74,7 @@ class Wanted:
 
 def wanted(sentence: str) -> Wanted:
     """What a sentence looks for; of one that is made of carrying words alone, all of it."""
-    whole = " ".join(sentence.split())
+    whole = " ".join(composed(sentence).split())
     rest, *gone = _WITHOUT.split(whole)
     if not core(rest):  # "without a hat": there is nothing else to look for
         rest, gone = whole, []

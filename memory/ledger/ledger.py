@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ..dates import moment_of
 from ..home import not_writable, open_home
+from ..names import is_named
 from .schema import MIGRATIONS
 
 NAME = "ledger.sqlite"
@@ -115,6 +117,8 @@ class Ledger:
                 os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
             db = sqlite3.connect(place, timeout=BUSY, isolation_level=None, check_same_thread=False)
             db.row_factory = sqlite3.Row
+            db.create_function("is_named", 2, is_named, deterministic=True)
+            db.create_function("moment_of", 1, moment_of, deterministic=True)
             try:
                 self._prepare(db)
             except sqlite3.DatabaseError as error:

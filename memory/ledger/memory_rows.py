@@ -164,7 +164,11 @@ def write_texts(db: sqlite3.Connection, memory: int, *, new: bool = False) -> No
         db.execute("DELETE FROM memory_text WHERE rowid = ?", (memory,))
     db.execute(
         "INSERT INTO memory_text (rowid, label, caption, words, tags, source) SELECT id, label, caption, words, "
-        "(SELECT group_concat(tag, ' ') FROM tags WHERE memory = memories.id), source FROM memories WHERE id = ?",
+        "(SELECT group_concat(tag, ' ') FROM tags WHERE memory = m.id), "
+        "(SELECT group_concat(name, char(10)) FROM (SELECT m.source AS name UNION "
+        "SELECT path FROM files WHERE owner = m.owner AND picture = m.picture UNION "
+        "SELECT c.source FROM chat_pictures c JOIN chats k ON k.id = c.chat "
+        "WHERE k.owner = m.owner AND c.picture = m.picture)) FROM memories m WHERE id = ?",
         (memory,),
     )
 
@@ -173,6 +177,15 @@ def write_vector(db: sqlite3.Connection, space: int, memory: int, vector: bytes)
     """Inside a transaction: keep a vector; its sequence number, or None where there was one already."""
     done = db.execute("INSERT OR IGNORE INTO vectors (space, memory, vector) VALUES (?, ?, ?)", (space, memory, vector))
     return done.lastrowid if done.rowcount else None
+
+
+def begin_search(db: sqlite3.Connection, owner: str, picture: str, finder: str) -> bool:
+    """Inside a transaction: whether `finder` looks for things in a remembered picture for the first time."""
+    done = db.execute(
+        "INSERT OR IGNORE INTO searched (memory, finder) SELECT id, ? FROM memories WHERE owner = ? AND item = ?",
+        (finder, owner, picture),
+    )
+    return done.rowcount > 0
 
 
 def touch(db: sqlite3.Connection, memory: int) -> None:

@@ -239,4 +239,11 @@ MIGRATIONS = (
     ALTER TABLE files ADD COLUMN words_read INTEGER NOT NULL DEFAULT 0;   -- 1: the words in it have been read
     CREATE VIRTUAL TABLE memory_terms USING fts5vocab('memory_text', 'row');   -- every word that stands in a text
     """,
+    """
+    CREATE TABLE searched (          -- who has looked for things in a picture outside of any conversation: once each
+        memory INTEGER NOT NULL REFERENCES memories(id) ON DELETE CASCADE,   -- of the whole picture
+        finder TEXT NOT NULL,
+        PRIMARY KEY (memory, finder)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -12,7 +12,6 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -32,6 +31,8 @@ from PIL import (
 )
 
 from ...errors import UserError
+from ..dates import date_of_file, date_taken
+from ..names import existing, refuse_address
 from .colours import in_srgb
 from .mending import bare_png, ended, is_animated_png
 
@@ -43,8 +44,6 @@ Source = str | Path | bytes | Image.Image | np.ndarray | BinaryIO  # an array: (
 FORMATS = "PNG, JPEG, WEBP, AVIF, HEIC, BMP, GIF and TIFF"
 _ORIENTATION = 0x0112
 _DEPTH = "saccade_depth"  # in a picture's info: bits a channel of the PNG that it came from
-# The EXIF block; when the picture was taken, turned into numbers, or written.
-_EXIF, _TAKEN, _WRITTEN = 0x8769, (0x9003, 0x9004), 0x0132
 _UPRIGHT = {  # the EXIF orientation and what turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -97,7 +96,7 @@ class Decoded:
     sha256: str  # of mode, size and pixels: the same picture in two files is one picture
     source: str | None  # the file as it was given; None where there was none
     notes: tuple[str, ...] = ()  # what a person should know of how it was read, in sentences
-    taken: str | None = None  # when a camera took it, "2026-05-01 12:30", by its own clock; all else of EXIF is dropped
+    taken: str | None = None  # when it was taken, as `memory.dates` writes it; all else of EXIF is dropped
 
 
 def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = False) -> Decoded:
@@ -114,12 +113,13 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
         keep_alpha: give RGBA where the picture has transparency, for cut-outs that are made here.
 
     Raises:
-        UserError: it cannot be taken; `kind` says why (missing_file, is_directory, not_a_file,
+        UserError: it cannot be taken; `kind` says why (missing_file, is_url, is_directory, not_a_file,
             unreadable_file, empty_file, too_many_bytes, not_a_picture, unsupported_format,
             too_many_pixels, truncated_file, damaged_file, bad_source).
     """
     image: Image.Image
     notes: list[str] = []
+    dated: str | None = None
     if isinstance(source, Image.Image):
         named = getattr(source, "filename", "")
         name = os.fsdecode(named) if isinstance(named, str | bytes | Path) and named else None
@@ -137,7 +137,8 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     elif isinstance(source, str | os.PathLike):
         name = os.fspath(source)
         said = repr(name)
-        image = _open(_read(name, limits, said), limits, said, notes)
+        data, changed = _read(name, limits, said)
+        image, dated = _open(data, limits, said, notes), date_of_file(changed)
     else:
         raise UserError(
             f"A picture cannot be made of {type(source).__name__} ({str(source)[:80]!r}): give the path of a file, "
@@ -151,7 +152,7 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
     digest.update(pixels)
     # A new image from nothing but the pixels carries no metadata, whatever the format hid where.
     bare = Image.frombytes(plain.mode, plain.size, pixels)
-    return Decoded(bare, digest.hexdigest(), name, tuple(notes), _taken(image))
+    return Decoded(bare, digest.hexdigest(), name, tuple(notes), date_taken(image) or dated)
 
 
 def _from_array(pixels: np.ndarray, limits: Limits, said: str) -> Image.Image:
@@ -177,16 +178,16 @@ def _read_open(source: Any, limits: Limits, said: str) -> bytes:
     return data
 
 
-def _read(name: str, limits: Limits, said: str) -> bytes:
-    """The bytes of a regular file, never more of them than the cap."""
+def _read(name: str, limits: Limits, said: str) -> tuple[bytes, float]:
+    """The bytes of a regular file, never more of them than the cap, and its time of change. An address is refused."""
+    refuse_address(name)
     try:
-        path = Path(name).expanduser()
+        path = existing(Path(name).expanduser())
         # Opening a pipe would wait for a writer for ever, hence O_NONBLOCK and a look at what was opened.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (FileNotFoundError, NotADirectoryError, ValueError, RuntimeError) as error:
-        hint = " Addresses are not fetched: save the picture first." if re.match(r"[a-z]+://", name) else ""
         raise UserError(
-            f"There is no file {said} (looked in {str(Path.cwd())!r}).{hint} Give the path of a picture.",
+            f"There is no file {said} (looked in {str(Path.cwd())!r}). Give the path of a picture.",
             kind="missing_file",
         ) from error
     except OSError as error:
@@ -203,7 +204,7 @@ def _read(name: str, limits: Limits, said: str) -> bytes:
         if status.st_size > limits.bytes:
             raise _too_many_bytes(status.st_size, limits, said)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return _capped(file.read(limits.bytes + 1), limits, said)  # it may have grown since
+            return _capped(file.read(limits.bytes + 1), limits, said), status.st_mtime  # it may have grown since
     except OSError as error:
         raise UserError(f"{said} cannot be read: {error.strerror}.", kind="unreadable_file") from error
     finally:
@@ -341,21 +342,6 @@ def _plain(image: Image.Image, said: str, keep_alpha: bool) -> Image.Image:
         return plain.transpose(turn) if turn is not None else plain
     except Exception as error:  # decoders fail on hostile data with nearly any exception
         raise _judged(error, said) from error
-
-
-def _taken(image: Image.Image) -> str | None:
-    """When a camera took the picture, to the minute: the first date that can be read; None where there is none."""
-    try:
-        block = image.getexif()
-        inner = block.get_ifd(_EXIF)
-    except Exception:  # a damaged EXIF block is no reason to refuse good pixels
-        return None
-    for said in (*(inner.get(tag) for tag in _TAKEN), block.get(_WRITTEN)):
-        try:
-            return datetime.strptime(str(said)[:16], "%Y:%m:%d %H:%M").strftime("%Y-%m-%d %H:%M")
-        except ValueError:
-            continue
-    return None
 
 
 def _judged(error: Exception, said: str) -> UserError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import UserError
+from ..names import existing, refuse_address
 
 ENDINGS = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".heic", ".heif", ".hif", ".bmp", ".gif", ".tif",
@@ -48,7 +49,12 @@ def find_files(given: Sequence[str], home: Path) -> Found:
     inside = home.resolve()
     files: dict[Path, Path] = {}  # where a file really is -> the path that led there first
     for text in given:
-        path = Path(text).expanduser()
+        try:
+            refuse_address(text)
+        except UserError as error:
+            found.bad.append({"path": text, "error": error.message})
+            continue
+        path = existing(Path(text).expanduser())
         why = f"{text!r}: there is no such file or folder, and as a pattern it matches no picture."
         if path.is_dir():
             some = list(_walk(path, inside, found.left_out))
@@ -60,8 +66,9 @@ def find_files(given: Sequence[str], home: Path) -> Found:
             some = [
                 one
                 for match in matches
+                if not _is_under(match, inside, found.left_out)
                 for one in (_walk(match, inside, found.left_out) if match.is_dir() else [match])
-                if one.suffix.lower() in ENDINGS
+                if _is_picture(one.name, found.left_out)
             ]
         if not some:
             found.bad.append({"path": text, "error": why})
@@ -79,7 +86,11 @@ def find_files(given: Sequence[str], home: Path) -> Found:
 
 def _walk(folder: Path, without: Path, left_out: Counter[str]) -> Iterator[Path]:
     seen = {folder.resolve()}
-    for place, folders, names in os.walk(folder, followlinks=True):
+
+    def unreadable(error: OSError) -> None:
+        left_out["folders that cannot be read"] += 1
+
+    for place, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
         here = Path(place)
         kept: list[str] = []
         for name in sorted(folders):
@@ -88,15 +99,32 @@ def _walk(folder: Path, without: Path, left_out: Counter[str]) -> Iterator[Path]
                 left_out["hidden and system folders"] += 1
             elif real in seen:
                 left_out["folders that were gone through already"] += 1
-            elif real != without:
+            elif real == without:
+                left_out["Saccade's own folder"] += 1
+            else:
                 seen.add(real)
                 kept.append(name)
         folders[:] = kept
         for name in sorted(names):
-            ending = Path(name).suffix.lower()
-            if ending not in ENDINGS:
-                left_out["files that are no pictures"] += 1
-            elif name.startswith("."):
-                left_out["hidden files"] += 1
-            else:
+            if _is_picture(name, left_out):
                 yield here / name
+
+
+def _is_under(path: Path, home: Path, left_out: Counter[str]) -> bool:
+    """Whether a pattern led into the home folder; it is counted then."""
+    real = path.resolve()
+    if real != home and home not in real.parents:
+        return False
+    left_out["Saccade's own folder"] += real == home or path.suffix.lower() in ENDINGS
+    return True
+
+
+def _is_picture(name: str, left_out: Counter[str]) -> bool:
+    """Whether a file is taken by its name; else it is counted."""
+    if Path(name).suffix.lower() not in ENDINGS:
+        left_out["files that are no pictures"] += 1
+    elif name.startswith("."):
+        left_out["hidden files"] += 1
+    else:
+        return True
+    return False

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
+from ..ledger.file_rows import FileRow, note_files, write_names
 from ..ledger.memory_rows import item_of
 from ..query import Indexed
 from ..records import Lineage
@@ -106,24 +107,22 @@ class Intake:
         vectors: np.ndarray | None,
     ) -> list[Indexed]:
         """Write a batch: `taken` by the pictures' ids, of which `new` were embedded as `vectors`."""
+        files = [
+            FileRow(readable(str(_full(one.path))) or "", one.size, one.changed, one.kept.id)
+            for one in batch
+            if one.kept is not None
+        ]
         with self._store.ledger.write() as db:  # the rows must be there before anything is said about them
             for one in taken.values():
                 assert one.kept is not None
                 self._store.hold(db, one.kept, owner=owner, kind="given", lineage=Lineage())
+            for picture in note_files(db, owner, files):  # a file counts as known when its picture is embedded, too
+                write_names(db, owner, picture)
         items = [item_of(self._store.ledger, owner, name) for name in new]
         images = [image for name in new if (image := taken[name].image) is not None]
         ready = self._remembering.made_ready(owner, items, images, vectors, [taken[name].sketch for name in new])
         fresh = set(self._remembering.write(owner, ready))
         self._remembering.thumbnails(items, images)
-        with self._store.ledger.write() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO files (owner, path, size, changed, picture) VALUES (?, ?, ?, ?, ?)",
-                [
-                    (owner, readable(str(_full(one.path))), one.size, one.changed, one.kept.id)
-                    for one in batch
-                    if one.kept is not None
-                ],
-            )
         likes = self._remembering.near_duplicates(owner, new)
         done: list[Indexed] = []
         for one in batch:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 
+from PIL import PngImagePlugin
+
 _PNG = 8  # bytes of the signature
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _KEPT = frozenset({b"tRNS", b"iCCP", b"eXIf", b"gAMA", b"sRGB", b"cHRM"})  # what has a say in how the pixels look
@@ -25,7 +27,7 @@ def bare_png(data: bytes) -> bytes:
         (length,) = struct.unpack(">I", data[at : at + 4])
         name, end = data[at + 4 : at + 8], at + 12 + length
         whole = end <= len(data) and zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
-        if name in _CRITICAL or (name in _KEPT and whole and length <= _LONGEST):
+        if name in _CRITICAL or (name in _KEPT and whole and _is_readable(name, data[at + 8 : end - 4])):
             kept.append(data[at:end])
         elif not name.isalpha():  # no chunk at all: what follows cannot be told
             kept.append(data[at:])
@@ -34,6 +36,20 @@ def bare_png(data: bytes) -> bytes:
         if name == b"IEND":
             break
     return b"".join(kept)
+
+
+def _is_readable(name: bytes, body: bytes) -> bool:
+    """Whether a chunk that has a say in the pixels is of a size that is read; a huge profile refuses no picture."""
+    if len(body) > _LONGEST:
+        return False
+    if name != b"iCCP":
+        return True
+    unpacker = zlib.decompressobj()
+    try:
+        unpacker.decompress(body[body.find(b"\0") + 2 :], PngImagePlugin.MAX_TEXT_CHUNK)
+    except zlib.error:
+        return False
+    return unpacker.eof
 
 
 def is_animated_png(data: bytes) -> bool:

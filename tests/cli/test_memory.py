@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from saccade.agent.indexing import Indexing
 from saccade.cli import main
 from saccade.errors import UserError
-from saccade.memory.pictures.files import find_files
 from saccade.memory.times import moment, span
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
@@ -25,6 +24,9 @@ THING = SCENES[0].things[0]
 NAMED = f"{THING.color} {THING.shape}"
 
 
+ADDRESS, URL = "https://example.org/cat.png", "is an address (URL)"
+TASK = Path(__file__).parents[2] / "examples" / "tasks" / "count.yaml"
+QUICK = ("--no-regions", "--no-words")
 PAGE = ("Could not load the page", "Error 111: connection refused", "Try again later")
 
 
@@ -177,7 +179,7 @@ def test_another_user_sees_nothing_of_it(capsys, home, pictures):
 
 def test_the_same_file_of_two_users_is_two_memories(capsys, empty, pictures):
     for user in ("ann", "ben"):
-        code, out, _ = run(capsys, "index", pictures / "flat" / "0.png", "--user", user, "--json", "--no-regions")
+        code, out, _ = run(capsys, "index", pictures / "flat" / "0.png", "--user", user, "--json", *QUICK)
         assert (code, json.loads(out)["new"]) == (0, 1)
     (mine,) = results(capsys, "--image", pictures / "flat" / "0.png", "--user", "ann")
     assert run(capsys, "forget", mine["id"], "--user", "ann")[0] == 0
@@ -188,7 +190,7 @@ def test_the_same_file_of_two_users_is_two_memories(capsys, empty, pictures):
 
 def test_regions_are_looked_for_later_where_they_were_not(capsys, empty, pictures):
     file = pictures / "flat" / "0.png"
-    _, out, _ = run(capsys, "index", file, "--json", "--no-regions")
+    _, out, _ = run(capsys, "index", file, "--json", *QUICK)
     assert (json.loads(out)["new"], json.loads(out)["regions"]) == (1, 0)
     _, out, _ = run(capsys, "index", file, "--json")
     assert (json.loads(out)["new"], json.loads(out)["known"], json.loads(out)["regions"] > 0) == (0, 1, True)
@@ -205,11 +207,11 @@ def test_a_stopped_indexing_goes_on_where_it_was(capsys, empty, pictures, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(Indexing, "_pictures", stopped)
-        code, out, _ = run(capsys, "index", pictures, "--no-regions", "--json")
+        code, out, _ = run(capsys, "index", pictures, *QUICK, "--json")
         told = json.loads(out)  # one object, with what was done
         assert (code, told["stopped"], told["files"], told["new"]) == (130, True, 2, 1)  # the first is bad
-        assert "the same command goes on" in run(capsys, "index", pictures, "--no-regions")[2]
-    code, out, _ = run(capsys, "index", pictures, "--no-regions", "--json")
+        assert "the same command goes on" in run(capsys, "index", pictures, *QUICK)[2]
+    code, out, _ = run(capsys, "index", pictures, *QUICK, "--json")
     summary = json.loads(out)
     assert (code, summary["new"] + summary["known"]) == (0, len(SCENES) + 1)
 
@@ -228,6 +230,14 @@ def test_where_all_files_are_bad_the_exit_code_says_so(capsys, empty, tmp_path):
         (["search", "x", "--chat", "chat_000000000000"], "chat_000000000000"),
         (["search", "--image", "nowhere.png"], "nowhere.png"),
         (["index", "/nowhere/at/all", "*.zzz"], "'*.zzz'"),
+        (["index", ADDRESS], URL),
+        (["search", "--image", ADDRESS], URL),
+        (["ask", "What is this?", ADDRESS], URL),
+        (["memory", "import", ADDRESS], URL),
+        (["memory", "export", ADDRESS], URL),
+        (["recipe", ADDRESS], URL),
+        (["run", ADDRESS], URL),
+        (["run", TASK, "--images", ADDRESS], URL),
         (["forget"], "--older-than"),
         (["forget", "pic_000000000000"], "pic_000000000000"),
         (["forget", "nonsense"], "nonsense"),
@@ -256,56 +266,13 @@ def test_the_health_of_memory_is_told(capsys, home, tmp_path):
 
 
 def test_forgetting_everything_asks_first_and_deletes_contact_sheets_too(capsys, empty, pictures):
-    run(capsys, "index", pictures / "flat", "--no-regions", "--user", "ann", "--json")
+    run(capsys, "index", pictures / "flat", *QUICK, "--user", "ann", "--json")
     run(capsys, "search", "--image", pictures / "flat" / "0.png", "--user", "ann")
     assert list((empty / "sheets").iterdir())
     code, out, _ = run(capsys, "forget", "--all", "--yes", "--user", "ann", "--json")
     assert (code, len(json.loads(out)["forgotten"]["pictures"])) == (0, 2)
     assert not list((empty / "sheets").iterdir())
     assert not list((empty / "images").rglob("*.png"))
-
-
-def test_files_are_found_in_folders_by_globs_and_by_name(tmp_path):
-    for name in ("a/1.png", "a/b/2.JPG", "a/b/3.txt", "home/images/4.png", "c.data"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    home = tmp_path / "home"
-
-    def names(*given):
-        return [
-            file.relative_to(tmp_path).as_posix()
-            for file in find_files([str(tmp_path / one) for one in given], home).files
-        ]
-
-    assert names(".") == ["a/1.png", "a/b/2.JPG"]  # nothing of the home folder
-    assert names("a", "a/1.png") == ["a/1.png", "a/b/2.JPG"]  # each once
-    assert names("**/*.JPG") == ["a/b/2.JPG"]
-    assert names("c.data") == ["c.data"]  # named itself: the decoder will say what it is
-    found = find_files([str(tmp_path / "a"), str(tmp_path / "nowhere")], home)
-    files, bad = found.files, found.bad
-    assert (len(files), len(bad)) == (2, 1)
-    with pytest.raises(UserError) as refused:
-        find_files([str(tmp_path / "nowhere")], home)
-    assert refused.value.kind == "nothing_matched"
-
-
-def test_what_a_system_keeps_for_itself_is_left_out_and_counted(tmp_path):
-    names = ("a.png", "b.JFIF", "._a.png", ".hidden.png", "c.heic", "d.txt", ".thumbnails/a.png", "@eaDir/x.jpg",
-             "deep/e.avif", "deep/Thumbs.db")  # fmt: skip
-    for name in names:
-        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "in" / name).write_bytes(b"x")
-    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "f.png").write_bytes(b"x")
-    (tmp_path / "in" / "linked").symlink_to(tmp_path / "other")
-    found = find_files([str(tmp_path / "in"), str(tmp_path / "in" / "a.png")], tmp_path / "home")
-    assert [one.name for one in found.files] == ["a.png", "b.JFIF", "c.heic", "e.avif", "f.png"]
-    assert dict(found.left_out) == {
-        "hidden and system folders": 2, "folders that were gone through already": 1, "hidden files": 2,
-        "files that are no pictures": 2,
-        "files that were named or linked twice": 1,
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "length"), [("30d", 30 * 24), ("12h", 12), ("2w", 14 * 24), ("1.5 days", 36)])

@@ -96,6 +96,12 @@ def test_what_a_png_of_any_depth_says_is_transparent_is(depth, row, key):
     assert [one for at, one in enumerate(values) if at != 1] == [one for at, one in enumerate(plain) if at != 1]
 
 
+def test_a_png_of_sixteen_bits_a_colour_says_which_colour_is_transparent():
+    key, grey = struct.pack(">3H", 0x1111, 0x2222, 0x3333), struct.pack(">3H", 0x8000, 0x8000, 0x8000)
+    data = png(2, 16, 2, [key + grey], chunk(b"tRNS", key))
+    assert [pixel(data, x) for x in range(2)] == [(255, 255, 255), (128, 128, 128)]
+
+
 def test_sixteen_bits_are_eight_of_the_same_brightness():
     assert [pixel(png(2, 16, 0, [b"\x80\x80\xff\xff"]), x)[0] for x in range(2)] == [128, 255]
 
@@ -124,11 +130,22 @@ def test_white_is_zero_where_the_tags_say_so_also_in_a_turned_picture():
         assert image.getpixel((0, 0)) == (255, 255, 255)
 
 
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_white_is_zero_in_few_bits_too(mode):
+    image = Image.new("L", (4, 1))
+    image.putdata([0, 255, 255, 0])
+    data = bytearray(saved(image.convert(mode), "TIFF"))
+    at = data.index(struct.pack("<HHI", 262, 3, 1))
+    data[at + 8 : at + 12] = struct.pack("<I", 0)
+    assert [pixel(bytes(data), x)[0] for x in range(4)] == [255, 0, 0, 255]
+
+
 def test_texts_and_checksums_that_carry_no_pixel_refuse_no_picture():
     huge = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(80_000_000)))
     wrong = chunk(b"tEXt", b"Comment\0words", crc=1)
     cut = chunk(b"iCCP", b"x\0\0" + zlib.compress(b"no profile"), crc=2)
-    for more in (huge, wrong, cut):
+    profile = chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(80_000_000)))
+    for more in (huge, wrong, cut, profile):
         assert pixel(png(1, 8, 2, [bytes((9, 8, 7))], more)) == (9, 8, 7)
     broken = bytearray(png(4, 8, 2, [bytes(12)]))
     broken[broken.index(b"IDAT") + 6] ^= 255
@@ -150,9 +167,9 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_taken_with_a_note():
 
 def test_an_animation_of_any_length_gives_its_first_frame_and_says_so():
     first, rest = Image.new("RGB", (8, 6), "red"), [Image.new("RGB", (8, 6), (0, 0, n)) for n in range(200)]
-    for kind in ("GIF", "PNG", "TIFF"):
-        taken = decode(saved(first, kind, save_all=True, append_images=rest))
-        assert taken.image.getpixel((0, 0)) == (255, 0, 0)
+    for kind, some in (("GIF", rest), ("PNG", rest), ("TIFF", rest), ("WEBP", rest[:9]), ("AVIF", rest[:9])):
+        taken = decode(saved(first, kind, save_all=True, append_images=some))
+        assert taken.image.getpixel((0, 0)) == pytest.approx((255, 0, 0), abs=2 if kind in ("WEBP", "AVIF") else 0)
         assert taken.notes == ("The picture given as bytes has more than one frame or page; the first is looked at.",)
     assert decode(saved(first, "GIF")).notes == ()
 

@@ -154,7 +154,7 @@ def _pipe(path: Path) -> Path:
     [
         (lambda folder: folder / "nowhere.png", "missing_file"),
         (lambda folder: folder / "file.png" / "below.png", "missing_file"),
-        (lambda folder: "https://example.org/cat.png", "missing_file"),
+        (lambda folder: "https://example.org/cat.png", "is_url"),
         (lambda folder: "with\0zero.png", "missing_file"),
         (lambda folder: folder / ("long" * 100), "unreadable_file"),
         (lambda folder: folder, "is_directory"),
