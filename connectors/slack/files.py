@@ -62,5 +62,5 @@ class Files:
             case "hops":
                 return UserError(f"{name} could not be fetched: Slack sends one from place to place.",
                                  kind="file_refused")  # fmt: skip
-            case "unreachable":
+            case _:  # unreachable
                 return ConnectionError(f"{error.what} cannot be reached")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
+from slack_sdk.http_retry.handler import RetryHandler
 
 from ..bot import Bot
 from ..listeners import JsonLog, Several
@@ -37,7 +38,7 @@ def put_together(
 ) -> tuple[Bot, App]:  # fmt: skip
     """The bot and its app. `api` and `hosts` lead to a stand-in in tests; then files may come over http."""
     # By itself the client posts once more where a connection is lost; what was posted already is looked for instead.
-    again = [RateLimitErrorRetryHandler(max_retry_count=5)]
+    again: list[RetryHandler] = [RateLimitErrorRetryHandler(max_retry_count=5)]
     client = WebClient(token=token, base_url=api, timeout=30, retry_handlers=again)
     files = Files(token, hosts, plain=api.startswith("http://127.0.0.1"))
     bot = Bot(

@@ -12,26 +12,21 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from discord_stand_in import CHANNEL, DIRECT, SERVER, THREAD, TOKEN, Discord
-from web_house import RENDERED, SCENE, png
+from web_house import png, scripted_agent
 
-from saccade import Agent
 from saccade.connectors.bot import Bot
 from saccade.connectors.discord.app import Client, Door, log_in
 from saccade.connectors.discord.service import plain
 from saccade.errors import UserError
-from saccade.testing import ScriptedController, call
-from saccade.testing.experts import TrueExperts
-
-TRUTH = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
+from saccade.testing import call
 
 
 @pytest.fixture
-def servers(monkeypatch):
-    made = Discord()
+def servers(opened, monkeypatch):
+    made = opened(Discord())
     monkeypatch.setattr(Route, "BASE", f"{made.url}/api/v10")
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(made.gateway_url))
-    yield made
-    made.close()
+    return made
 
 
 class Office:
@@ -39,7 +34,7 @@ class Office:
 
     def __init__(self, stand_in, home, script, **more):
         self.servers = stand_in
-        self.agent = Agent(controller=ScriptedController(script), home=home, experts=TrueExperts(lambda _: TRUTH))
+        self.agent = scripted_agent(home, script)
         client = Client(**more)
         service = log_in(client, TOKEN)
         service.hosts = frozenset({"127.0.0.1"})
@@ -66,17 +61,9 @@ class Office:
 
 
 @pytest.fixture
-def offices(servers, tmp_path, monkeypatch):
+def offices(servers, tmp_path, opened, monkeypatch):
     monkeypatch.setattr("saccade.connectors.bot.AGAIN", (0.01,) * 5)
-    made = []
-
-    def make(*script, **more):
-        made.append(Office(servers, tmp_path / "home", list(script), **more))
-        return made[-1]
-
-    yield make
-    for office in made:
-        office.close()
+    return lambda *script, **more: opened(Office(servers, tmp_path / "home", list(script), **more))
 
 
 def test_a_picture_is_answered_with_evidence_and_the_conversation_goes_on(servers, offices):

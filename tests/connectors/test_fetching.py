@@ -38,10 +38,8 @@ class Host(StandIn):
 
 
 @pytest.fixture
-def host():
-    made = Host()
-    yield made
-    made.close()
+def host(opened):
+    return opened(Host())
 
 
 @pytest.fixture

@@ -7,29 +7,16 @@ import asyncio
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import ToolMessage
-from web_house import RENDERED, SCENE, png
+from web_house import SCENE, png, scripted_agent
 
-from saccade import Agent
 from saccade.agent.calls.desk import Desk
 from saccade.connectors.langchain_tools import as_runnable, langchain_tools
 from saccade.testing import ScriptedController, call
-from saccade.testing.experts import TrueExperts
-
-TRUTH = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
 
 
 @pytest.fixture
-def agents(tmp_path):
-    made = []
-
-    def make(*script):
-        experts = TrueExperts(lambda _: TRUTH)
-        made.append(Agent(controller=ScriptedController(list(script)), home=tmp_path / "home", experts=experts))
-        return made[-1]
-
-    yield make
-    for agent in made:
-        agent.close()
+def agents(tmp_path, opened):
+    return lambda *script: opened(scripted_agent(tmp_path / "home", list(script)))
 
 
 def test_the_tools_work_in_an_agent_of_anyone(agents):

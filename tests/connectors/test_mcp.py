@@ -17,22 +17,19 @@ from langchain_core.tools import StructuredTool
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from web_house import RENDERED, SCENE, png
+from web_house import png, scripted_agent
 
-from saccade import Agent
 from saccade.connectors.mcp_server import Desks, build_server, schema_of
 from saccade.testing import ScriptedController, call
-from saccade.testing.experts import TrueExperts
 from saccade.tools.registry import all_tools
 
-TRUTH = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
 HTTP_TOKEN = "a token of some length"
 PICTURE = base64.b64encode(png()).decode()
 
 
 def talk(tmp_path, what, *script, user="ann"):
     """Run what a client does against a server in this process."""
-    agent = Agent(controller=ScriptedController(list(script)), home=tmp_path, experts=TrueExperts(lambda _: TRUTH))
+    agent = scripted_agent(tmp_path, list(script))
     desks = Desks(agent)
 
     async def run():

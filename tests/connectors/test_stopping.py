@@ -12,11 +12,7 @@ from pathlib import Path
 
 import httpx
 import web_worker
-from web_house import RENDERED, SCENE, png
-
-from saccade import Agent
-from saccade.testing import ScriptedController
-from saccade.testing.experts import TrueExperts
+from web_house import png, scripted_agent
 
 
 def test_a_turn_that_hangs_is_left_and_finished_later(tmp_path):
@@ -46,8 +42,7 @@ def test_a_turn_that_hangs_is_left_and_finished_later(tmp_path):
     finally:
         worker.kill()
         worker.wait()
-    experts = TrueExperts(lambda _: (SCENE, RENDERED.boxes.astype(float), RENDERED.masks))
-    with Agent(controller=ScriptedController(["I see reg_1."]), home=tmp_path / "home", experts=experts) as agent:
+    with scripted_agent(tmp_path / "home", ["I see reg_1."]) as agent:
         (kept,) = agent.chats.list("me")
         reply = agent.chat("me", kept.id).resume()
         assert reply is not None

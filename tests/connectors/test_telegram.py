@@ -9,17 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 from service_stand_in import StandIn
 from telegram import Bot as TelegramBot
-from web_house import RENDERED, SCENE, png
+from web_house import RENDERED, png, scripted_agent
 
-from saccade import Agent
 from saccade.connectors.bot import Bot
 from saccade.connectors.telegram.app import Poller
 from saccade.connectors.telegram.service import TelegramService
-from saccade.testing import ScriptedController, call
-from saccade.testing.experts import TrueExperts
+from saccade.testing import call
 
 TOKEN = "123:the-token"
-TRUTH = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
 
 
 class Telegram(StandIn):
@@ -112,7 +109,7 @@ class Office:
 
     def __init__(self, telegram, home, script, **more):
         self.telegram = telegram
-        self.agent = Agent(controller=ScriptedController(script), home=home, experts=TrueExperts(lambda _: TRUTH))
+        self.agent = scripted_agent(home, script)
         made = TelegramBot(TOKEN, base_url=f"{telegram.url}/bot", base_file_url=f"{telegram.url}/file/bot")
         self.service = TelegramService(made)
         self.bot = Bot(self.agent, self.service)
@@ -135,23 +132,13 @@ class Office:
 
 
 @pytest.fixture
-def telegram():
-    made = Telegram()
-    yield made
-    made.close()
+def telegram(opened):
+    return opened(Telegram())
 
 
 @pytest.fixture
-def offices(telegram, tmp_path):
-    made = []
-
-    def make(*script, **more):
-        made.append(Office(telegram, tmp_path / "home", list(script), **more))
-        return made[-1]
-
-    yield make
-    for office in made:
-        office.close()
+def offices(telegram, tmp_path, opened):
+    return lambda *script, **more: opened(Office(telegram, tmp_path / "home", list(script), **more))
 
 
 def test_a_picture_is_answered_and_the_conversation_goes_on(telegram, offices):

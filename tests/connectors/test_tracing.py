@@ -6,13 +6,12 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from web_house import RENDERED, SCENE, png
+from web_house import png, true_experts
 
 from saccade import Agent
 from saccade.connectors import tracing
 from saccade.connectors.turns import Turns
 from saccade.testing import ScriptedController, call
-from saccade.testing.experts import TrueExperts
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def spans(monkeypatch):
 
 
 def test_a_turn_its_steps_and_what_was_asked(spans, tmp_path):
-    experts = TrueExperts(lambda _: (SCENE, RENDERED.boxes.astype(float), RENDERED.masks))
+    experts = true_experts()
     script = [
         call("find_objects", image="img_1"),
         "I see reg_1.",

@@ -19,16 +19,8 @@ TOKENS = {"ann": "the token of ann ....", "bob": "the token of bob ...."}
 
 
 @pytest.fixture
-def houses(tmp_path):
-    made = []
-
-    def make(*script, **more):
-        made.append(House(tmp_path / "home", list(script), **more))
-        return made[-1]
-
-    yield make
-    for house in made:
-        house.close()
+def houses(tmp_path, opened):
+    return lambda *script, **more: opened(House(tmp_path / "home", list(script), **more))
 
 
 def test_a_turn_unfolds_and_can_be_read_again(houses, tmp_path):

@@ -21,7 +21,16 @@ from saccade.testing.experts import TrueExperts
 
 SCENE = sample_scene(5)
 RENDERED = render(SCENE, 256)
-_TRUTH = (SCENE, RENDERED.boxes.astype(float), RENDERED.masks)
+
+
+def true_experts():
+    """Experts that know what is in the picture of `png`, whatever they are shown."""
+    return TrueExperts(lambda _: (SCENE, RENDERED.boxes.astype(float), RENDERED.masks))
+
+
+def scripted_agent(home, script):
+    """An agent over that picture. `script` is what the controller says (see `ScriptedController`)."""
+    return Agent(controller=ScriptedController(script), home=home, experts=true_experts())
 
 
 def png(image=RENDERED.image):
@@ -40,7 +49,7 @@ class House:
     """A running server. `script` is what the controller says (see `ScriptedController`)."""
 
     def __init__(self, home, script, tokens=None, most_bytes=2**22, **bounds):
-        self.agent = Agent(controller=ScriptedController(script), home=home, experts=TrueExperts(lambda _: _TRUTH))
+        self.agent = scripted_agent(home, script)
         self.app = create_app(self.agent, Doors(tokens or {}, "me", most_bytes), **bounds)
         config = uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
         self.server = uvicorn.Server(config)

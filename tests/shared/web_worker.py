@@ -6,13 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-from web_house import RENDERED, SCENE
+from web_house import scripted_agent
 
-from saccade import Agent
 from saccade.connectors.web.access import Doors
 from saccade.connectors.web.server import serve
-from saccade.testing import ScriptedController, call
-from saccade.testing.experts import TrueExperts
+from saccade.testing import call
 
 
 def look_and_hang(messages):
@@ -24,6 +22,5 @@ def look_and_hang(messages):
 
 if __name__ == "__main__":
     home, port = sys.argv[1:]
-    experts = TrueExperts(lambda _: (SCENE, RENDERED.boxes.astype(float), RENDERED.masks))
-    agent = Agent(controller=ScriptedController(look_and_hang), home=Path(home), experts=experts)
+    agent = scripted_agent(Path(home), look_and_hang)
     serve(agent, "127.0.0.1", int(port), Doors())
