@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 STOPPED = "I was stopped before I had an answer."
+TURN = "turn"  # with the request: the number of its turn
 NOT_DONE = "This call was not done: the turn was stopped before it."
 
 Images = Iterable[Source] | Source | None
@@ -175,16 +177,26 @@ class Chat:
         The replies have no evidence drawn anew (`evidence` is the picture that was drawn at the time, where it is still
         there) and no warnings of pictures that were mended when they were taken in.
         """
-        messages = self._messages()
-        starts = [at for at, message in enumerate(messages) if isinstance(message, HumanMessage)]
         told: list[tuple[str, tuple[str, ...], Reply]] = []
-        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(messages)], strict=True), start=1):
-            turn = messages[start:end]
-            if unanswered(turn) or len(turn) < 2:
-                continue
+        for number, turn in self._answered():
             named, words = split_request(turn[0].text)
             told.append((words, tuple(_HANDLES.findall(named)), self._reply(turn, number, draw=False)))
         return told
+
+    def reply_of(self, number: int) -> Reply | None:
+        """The reply of a turn, counted as the workspace counts them; None where it never came so far as to have one."""
+        return next((self._reply(turn, known, draw=False) for known, turn in self._answered() if known == number), None)
+
+    def _answered(self) -> Iterator[tuple[int, list[BaseMessage]]]:
+        """The turns that have an answer: number and messages. A turn that a crash cut off at once may have neither."""
+        messages = self._messages()
+        starts = [at for at, message in enumerate(messages) if isinstance(message, HumanMessage)]
+        number = 0
+        for start, end in pairwise([*starts, len(messages)]):
+            turn = messages[start:end]
+            number = turn[0].additional_kwargs.get(TURN, number + 1)
+            if len(turn) > 1 and not unanswered(turn):
+                yield number, turn
 
     def resume(self) -> Reply | None:
         """Finish the turn that a crash cut off, and give its reply; None where there is none."""
@@ -227,7 +239,7 @@ class Chat:
             self._settle()
             number, pictures = self._workspace.begin_turn(decoded, remember=self._runtime.settings.remember)
             named = [(str(picture.handle), picture.size) for picture in pictures]
-            asked = HumanMessage(content=request_text(text, named))
+            asked = HumanMessage(content=request_text(text, named), additional_kwargs={TURN: number})
             turn = TurnContext(self._workspace, self._runner, number, emit, cancelled)
             messages = self._run({"messages": [asked]}, turn)
             self._settled = number

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..agent.chat import TurnCancelled
 from ..agent.events import Event, ExpertWorking, Loading, StepStarted
 from ..errors import SaccadeError, UserError
 from ..memory.query import Hit, Query
@@ -135,7 +134,7 @@ class Bot:
             return not self._busy and not self.inbox.threads()
 
     def close(self, seconds: float = 8.0) -> int:
-        """Take on no more; what runs has so many seconds to end, and the rest goes on at the next start.
+        """Take on no more; what runs has so many seconds to end, and goes on at the next start where it does not.
 
         Returns:
             How many threads are still at work: a model cannot be interrupted.
@@ -197,8 +196,6 @@ class Bot:
         answer = waiting.answer
         if answer is None:
             answer = self._answered(waiting, ref)
-            if answer is None:
-                return
             self.inbox.answer(message.id, answer)
         if self._sent(waiting, ref, answer):
             self.inbox.sent(message.id)
@@ -250,8 +247,8 @@ class Bot:
     def _failed(self, error: Exception) -> None:
         LOG.warning("%s failed: %s", self.service.name, type(error).__name__)
 
-    def _answered(self, waiting: Waiting, ref: str) -> Answer | None:
-        """The answer to a message; None: this process is about to stop, and the next one goes on."""
+    def _answered(self, waiting: Waiting, ref: str) -> Answer:
+        """The answer to a message."""
         message = waiting.message
         began = time.perf_counter()
         chat: Chat | None = None
@@ -264,15 +261,10 @@ class Bot:
             if reply is None:
                 pictures = self.service.fetch(message)
                 self.inbox.begin(message.id, chat.workspace.turn + 1)
-                reply = chat.follow(
-                    message.text, pictures, emit=self._teller(chat, message, ref), cancelled=self._stopping
-                )
+                tell = self._teller(chat, message, ref)
+                reply = chat.follow(message.text, pictures, emit=tell, cancelled=threading.Event())
             self._listener.turn(chat, time.perf_counter() - began, reply)
             return answer_of(reply, chat)
-        except TurnCancelled as error:
-            if chat is not None:
-                self._listener.turn(chat, time.perf_counter() - began, error)
-            return None
         except SaccadeError as error:
             if chat is not None:
                 self._listener.turn(chat, time.perf_counter() - began, error)
@@ -295,8 +287,7 @@ class Bot:
         if waiting.turn is None or chat.workspace.turn < waiting.turn:
             return None
         chat.resume()
-        replies = chat.replies()
-        return replies[waiting.turn - 1][2] if len(replies) >= waiting.turn else None
+        return chat.reply_of(waiting.turn)
 
     def _teller(self, chat: Chat, message: Incoming, ref: str) -> Callable[[Event], None]:
         """Tells the service how far a turn is, not too often and never at the turn's expense."""

@@ -15,7 +15,7 @@ from web_house import png
 
 from saccade import Agent
 from saccade.connectors.slack import server
-from saccade.connectors.slack.app import Allowed
+from saccade.connectors.slack.app import Allowed, incoming_of
 from saccade.connectors.slack.files import Files
 from saccade.connectors.slack.text import escaped, said
 from saccade.testing import ScriptedController, call
@@ -171,6 +171,41 @@ def test_commands_search_and_forget(slack, offices):
     assert "for good" in command("forget")
     assert "conversations" in command("forget everything")
     assert office.agent.store.ledger.read("SELECT * FROM chats") == []
+
+
+def test_a_turn_that_was_cut_off_before_its_first_step_is_begun_anew(slack, offices):
+    office = offices("Hello.", call("find_objects", image="img_1"), "I see reg_1.")
+    office.send("<@UBOT> hello", ts="1.000001")
+    body = slack.event("<@UBOT> look", ts="1.000002", thread="1.000001", files=[slack.file("a.png", png())])
+    message = incoming_of(body, Allowed())
+    bot = office.bot
+    chat = office.agent.chat(id=bot.inbox.chat_of(message.thread))
+    assert bot.inbox.claim(message)
+    bot.inbox.begin(message.id, chat.workspace.begin_turn()[0])
+    bot.start()  # as the next process does
+    office.settle()
+    assert slack.answers()[message.id] == ["I see reg_1."]
+    told = [(reply.text, reply.evidence) for _, _, reply in office.agent.chat(id=chat.id).replies()]
+    assert [text for text, _ in told] == ["Hello.", "I see reg_1."]
+    assert told[1][1].name == "evidence_3.png", "the second turn has no words"
+
+
+def test_what_runs_when_it_is_stopped_ends_or_goes_on_at_the_next_start(slack, offices):
+    gate, begun = threading.Event(), threading.Event()
+
+    def hang(messages):
+        begun.set()
+        gate.wait(30)
+        return "Done." if messages[-1].type == "tool" else call("find_objects", image="img_1")
+
+    first = offices(whole=hang)
+    deliver(first.url, slack.event("<@UBOT> look", ts="1.000001", files=[slack.file("a.png", png())]))
+    begun.wait(30)
+    assert first.bot.close(0.1) == 1, "it is left at work"
+    gate.set()
+    while not any("Done." in texts for texts in slack.answers().values()):
+        time.sleep(0.01)
+    assert slack.answers() == {f"{TEAM}:C1:1.000001": ["Done."]}
 
 
 def test_over_socket_mode_nothing_here_need_be_reachable(slack, tmp_path, monkeypatch):

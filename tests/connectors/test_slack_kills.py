@@ -30,7 +30,7 @@ def test_killed_again_and_again_while_an_expert_stalls_it_answers_every_message_
     """Each message is delivered up to four times and shuffled, and deliveries in the moment of a kill are lost.
 
     In the second half an expert hangs, and all that comes meanwhile is acknowledged, and answered where no expert is
-    needed for that.
+    needed for that. In the long run one of the kills then is a SIGTERM.
     """
     chance = random.Random(7)
     numbers = {f"{thread + 1}.{turn:06d}": f"t{thread}x{turn}" for thread in range(THREADS) for turn in range(EACH)}
@@ -48,7 +48,8 @@ def test_killed_again_and_again_while_an_expert_stalls_it_answers_every_message_
     half = len(deliveries) // 2
     deliveries[half:half] = looking
     kills = set(chance.sample([at for at, ts in enumerate(deliveries) if at > 4 and ts not in looking], KILLS - 1))
-    kills.add(half + EACH * LOOK + 1)  # while the expert hangs
+    stopped = half + EACH * LOOK + 1  # while the expert hangs
+    kills.add(stopped)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,8 +66,11 @@ def test_killed_again_and_again_while_an_expert_stalls_it_answers_every_message_
         for number, ts in enumerate(deliveries):
             if number in kills:
                 hung = len(slack.stalled)
-                worker.kill()
+                worker.terminate() if LONG and number == stopped else worker.kill()
+                began = time.monotonic()
                 worker.join()
+                if number == stopped:
+                    took, status = time.monotonic() - began, worker.exitcode
                 lost.append(ts)  # nobody took it: Slack sends it again
                 worker = _started(tmp_path / "home", slack, port)
                 while hung and len(slack.stalled) == hung:  # the next process asks the expert anew
@@ -100,6 +104,7 @@ def test_killed_again_and_again_while_an_expert_stalls_it_answers_every_message_
             "answered once": len(told), "acknowledged, median ms": _ranked(taken[False] + taken[True], 0.5),
             "acknowledged, p99 ms": _ranked(taken[False] + taken[True], 0.99),
             "seconds that an expert hung": round(hung, 1), "acknowledged while it hung": len(taken[True]),
+            "seconds from SIGTERM to the end, while it hung": round(took, 1), "status then": status,
             "acknowledged while it hung, median ms": _ranked(taken[True], 0.5),
             "acknowledged while it hung, p99 ms": _ranked(taken[True], 0.99),
         }  # fmt: skip

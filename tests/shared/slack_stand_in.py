@@ -214,7 +214,11 @@ def signed(body, secret=SECRET, at=None, form=False):
     return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}", "Content-Type": kind}
 
 
+# Made once, since that takes longer than an answer; connections are not kept, since tests kill who answers.
+CLIENT = httpx.Client(timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def deliver(url, body, **how):
     """Send a body as Slack does; the answer."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.post(f"{url}/slack/events", content=data, headers=signed(data, **how), timeout=10)
+    return CLIENT.post(f"{url}/slack/events", content=data, headers=signed(data, **how))
