@@ -34,9 +34,6 @@ NUMBER_STEP = 0.01  # without it, a number could have digits without end
 NOISE = {"title", "description", "default", "x-handle", "x-words", "x-sum", "$defs"}
 _UNSAID = re.compile(r"[<\x00-\x1f\x7f]")  # nothing with one of these is repeated
 _SIGN = re.compile(r"([\\.+*?()|\[\]{}^$/&~#-])")  # what means something in a regular expression
-# How a second expert is asked to count after the first, in words of the model's own: what things are called, no more.
-_LITTLE = "the|of|that|is|to|in|on|and|or|with|from|as"
-_COUNTED = rf'COUNTED: /"How many [a-z]+( [a-z]+){{0,3}} are there\?"/ & ~/.* ({_LITTLE}) .*/'
 
 
 def narrow(schema: Mapping[str, Any], handles: Sequence[str]) -> dict[str, Any] | None:
@@ -153,7 +150,6 @@ def turn_grammar(
     closing = CLOSE if CLOSE in own else json.dumps(CLOSE)
     words = words_of(verbatim.said) if verbatim is not None else None
     rules: list[str] = []
-    further: list[str] = []  # rules of calls that may only follow another
     for tool in tools:
         function = tool["function"]
         parameters = function.get("parameters") or {"type": "object", "properties": {}}
@@ -165,26 +161,20 @@ def turn_grammar(
             continue  # there is nothing to repeat
         call = _call(function["name"], arguments, marked, words != [])
         rules.append(f'call_{len(rules)}: {opening} "\\n" {call} "\\n" {closing}')
-        if "ASKED" in marked.values():
-            counted = {name: kind.replace("ASKED", "COUNTED") for name, kind in marked.items()}
-            call = _call(function["name"], arguments, counted, repeats=True)
-            further.append(f'further_{len(further)}: {opening} "\\n" {call} "\\n" {closing}')
     text = _text(max_text, verbatim, handles) if referring is None else _referring(max_text, referring.names)
     if not rules:
         return "\n".join(["%llguidance {}", "start: text", *text]) + "\n"
     several = ""
     for _ in range(max_calls - 1):
-        several = f'("\\n" later {several})?'
+        several = f'("\\n" call {several})?'
     names = " | ".join(f"call_{index}" for index in range(len(rules)))
-    later = " | ".join(["call", *(f"further_{index}" for index in range(len(further)))])
     head = [
         "%llguidance {}",
         "start: calls" if must_call else "start: text calls? | calls",
         f"calls: call {several}",
         f"call: {names}",
-        f"later: {later}",
     ]
-    several = [*rules, *further, *(_repeating(words) if words else []), *(_summing(referring) if referring else [])]
+    several = [*rules, *(_repeating(words) if words else []), *(_summing(referring) if referring else [])]
     return "\n".join([*head, *text, *several]) + "\n"
 
 
@@ -274,18 +264,13 @@ def _marked(parameters: Mapping[str, Any], repeats: bool, refers: bool) -> dict[
 
 
 def _repeating(words: Sequence[Word]) -> list[str]:
-    """Terminals: SAID, any stretch of the words as a JSON string; ASKED, one that may be a question, and its mark."""
+    """Terminals: SAID, any stretch of the words as a JSON string; ASKED, the same with a question's mark."""
     lines: list[str] = []
     for at, word in enumerate(words):
-        here, said, asked = _literal(_inside(word.text)), "", ""
-        if at + 1 < len(words):
-            between = _literal(_inside(words[at + 1].before))
-            said = f"({between} SAID_{at + 1})?"
-            asked = f"({between} ASKED_{at + 1})" + ("?" if word.over else "")
-        lines += [f"SAID_{at}: {here} {said}", f"ASKED_{at}: {here} {asked}"]
+        further = f" ({_literal(_inside(words[at + 1].before))} SAID_{at + 1})?" if at + 1 < len(words) else ""
+        lines.append(f"SAID_{at}: {_literal(_inside(word.text))}{further}")
     said = " | ".join(f"SAID_{at}" for at in range(len(words)))
-    asked = " | ".join(f"ASKED_{at}" for at, word in enumerate(words) if word.begins)
-    return [*lines, rf'SAID: "\"" ({said}) "\""', rf'ASKED: "\"" ({asked}) "?\""', _COUNTED]
+    return [*lines, rf'SAID: "\"" ({said}) "\""', rf'ASKED: "\"" ({said}) "?\""']
 
 
 def _summing(referring: Referring) -> list[str]:

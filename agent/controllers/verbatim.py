@@ -19,20 +19,6 @@ from langchain_core.messages import BaseMessage
 from ...prompts.references import split_request
 
 MOST_WORDS = 200  # of the user's message, the last ones
-# Other than at a sign or a line's end: the words after which a question may begin, and the asides before which it may
-# be over. Of 950 questions that the bundled controller is taught to hand on, 99 % begin at such places.
-LEADS = frozenset({"and", "but", "hmm", "look", "next", "now", "please", "say", "so", "sorry", "then", "well"})
-_ASIDE = re.compile(
-    r"""
-    (?:as\ (?:shown|seen)\ )? (?:in|on|of|from|at|about|for)\ (?:(?:the|this|that|these|those|my|our|your|his|her|both
-        |all|first|second|third|fourth|last|next|same)\ ){0,3}
-        (?:img_\d|(?:picture|image|photo|pic|shot)s?\b|ones?\b|me\b|us\b)
-    | (?:please|pls|plz|thanks?|thx|cheers|asap|ok|okay|again|today|exactly|by\ the\ way|right\ now|as\ far|tell\ me)\b
-    | if\ (?:possible|you)\b | just\ (?:so|curious|wondering)\b | when\ you\b | from\ the\ look\b
-    | i\ (?:mean|wonder|have|would|am|need|want)\b | (?:would|will)\ (?:you\b|like\ an\b) | (?:now|then)\W*$
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
 MOST_TOLD = 2000  # characters of an observation that is repeated
 HEAD = 12  # characters by which a part of an observation is known
 _PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"])+?(?:(?:[.;!?]|(?<=[.;!?]"))(?=\s)|\n|$)')
@@ -68,8 +54,6 @@ class Word(NamedTuple):
 
     text: str
     before: str  # what stands between it and the word before
-    begins: bool  # whether a question may begin with it
-    over: bool  # whether a question may be over after it
 
 
 def quotations(texts: Iterable[str]) -> tuple[str, ...]:
@@ -98,15 +82,4 @@ def naming(handles: Sequence[str]) -> str:
 def words_of(said: str) -> list[Word]:
     """The words of what was said, the last `MOST_WORDS` of them."""
     found = list(_WORD.finditer(said))[-MOST_WORDS:]
-    made: list[Word] = []
-    for at, word in enumerate(found):
-        before = said[found[at - 1].end() : word.start()] if at else ""
-        after = said[word.end() : found[at + 1].start()] if at + 1 < len(found) else "."
-        begins = not at or _is_sign(before) or found[at - 1].group().lower() in LEADS
-        over = _is_sign(after) or _ASIDE.match(said, found[at + 1].start()) is not None
-        made.append(Word(word.group(), before, begins, over))
-    return made
-
-
-def _is_sign(between: str) -> bool:
-    return "\n" in between or bool(between.strip())
+    return [Word(word.group(), said[found[at - 1].end() : word.start()] if at else "") for at, word in enumerate(found)]

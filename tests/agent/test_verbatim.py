@@ -69,22 +69,6 @@ def test_words_are_taken_as_they_stand():
     assert [word.before for word in words] == ["", ": ", ", ", "\n\n"]
 
 
-def test_a_question_begins_and_is_over_where_it_may():
-    words = words_of("Pictures: img_1.\nTell me: how many of them in red (2) on the last picture so please")
-    assert [word.text for word in words if word.begins] == ["Pictures", "img_1", "Tell", "how", "2", "on", "please"]
-    assert [word.text for word in words if word.over] == ["Pictures", "img_1", "me", "red", "2", "so", "please"]
-
-
-@pytest.mark.parametrize(
-    ("rest", "over"),
-    [("in img_1", True), ("on my last two photos", False), ("in both images", True), ("as seen in this shot", True),
-     ("in the colour of it", False), ("from the left", False), ("if possible", True), ("now", True),
-     ("now and then", False), ("of the first one", True), ("of the onion", False), ("when you can", True)],
-)  # fmt: skip
-def test_an_aside_ends_a_question(rest, over):
-    assert words_of(f"what {rest}")[0].over is over
-
-
 def test_of_a_long_message_the_last_words_count():
     words = words_of(" ".join(f"w{number}" for number in range(MOST_WORDS + 5)))
     assert (len(words), words[0].text, words[0].before) == (MOST_WORDS, "w5", "")
