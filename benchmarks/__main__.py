@@ -16,8 +16,8 @@ from ..evals.models import models_of
 from ..settings import load_profile
 
 NAMES = ("agent_overhead", "startup", "sam_prompts", "llava", "index", "memory")
-# Run only when named: the first takes half an hour, the second the network, the third the extras.
-OWN_FILE = {name: Path(f"docs/results/{name}.json") for name in ("kills", "install", "serving")}
+# Run only when named: half an hour and more each, and `install` takes the network, `serving` the extras.
+OWN_FILE = {name: Path(f"docs/results/{name}.json") for name in ("kills", "install", "serving", "tasks", "task_kills")}
 
 
 def rows(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

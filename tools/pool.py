@@ -82,6 +82,7 @@ class ExpertPool:
         self._classes = dict(classes or {})
         self._slots: dict[str, _Slot] = {}
         self._about: dict[str, Mapping[str, Any]] = {}
+        self._rows: dict[str, int] | None = None  # of each role's forwards while batches are fixed
         self._guard = threading.Lock()  # of the dictionary of slots
         self._loading = threading.Lock()  # one load at a time
 
@@ -122,6 +123,52 @@ class ExpertPool:
             parts = {"parts": beside} if beside else {}
             self._about[role] = {**declared, **self.profile.options.get(role, {}), **parts}
         return self._about[role]
+
+    def fix_rows(self, rows: Mapping[str, int] | None) -> None:
+        """From now on every forward of an expert has one number of rows (see `Expert.fix_rows`), by role.
+
+        Roles that are not named take what is best on the device, less where that does not fit. None: as many rows as
+        there are requests, as in conversations.
+        """
+        self._rows = None if rows is None else dict(rows)
+        for role in self.loaded():
+            slot = self._slot(role)
+            with slot.lock:
+                if slot.expert is not None:
+                    self._fix(role, slot.expert)
+
+    def rows(self, role: str) -> int | None:
+        """How many rows each forward of a role has now; None where they are not fixed, or it has no model."""
+        if self._rows is None:
+            return None
+        if role not in self._rows:
+            try:
+                kind = self._classes.get(role) or expert_class(role, spec_of(role, self.profile).scheme)
+            except UserError:
+                return None
+            self._rows[role] = kind.best_rows(self.device)
+        return self._rows[role]
+
+    def computing(self, role: str) -> dict[str, Any]:
+        """How a role computes while batches are fixed: `rows` of a forward, `dtype`, the prompts that it `says`."""
+        kind = self._classes.get(role) or expert_class(role, spec_of(role, self.profile).scheme)
+        return {"rows": self.rows(role), "dtype": kind.dtype_on(self.device), "says": list(kind.says)}
+
+    def _fix(self, role: str, expert: Expert[Any, Any]) -> None:
+        """Fix the rows of a loaded expert; half of them, and half again, where a forward does not fit."""
+        rows = self.rows(role)
+        expert.fix_rows(rows)
+        while rows is not None and rows > 1 and self._rows is not None:
+            try:
+                expert.probe()
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                _empty_cache()
+                rows = self._rows[role] = rows // 2
+                expert.fix_rows(rows)
+            else:
+                break
 
     @property
     def device(self) -> str:
@@ -178,6 +225,7 @@ class ExpertPool:
                 torch.set_num_threads(self.threads)
                 expert = kind.load(spec, self._checked_device())
                 expert.connect(self)
+                self._fix(role, expert)
             except UserError as error:
                 raise ExpertFailed(error.message, kind=error.kind) from error
             except Exception as error:
@@ -206,6 +254,8 @@ class ExpertPool:
         return self.device
 
     def _predict(self, role: str, expert: Expert[Any, Any], requests: Sequence[Any]) -> list[Any]:
+        if self._rows is not None:
+            return self._predict_fixed(role, expert, requests)
         try:
             if self.listener is None:
                 return expert.predict(requests)
@@ -229,6 +279,22 @@ class ExpertPool:
             raise ExpertFailed(
                 f"The {role} ran out of memory on {self.device}, even with one request at a time. "
                 f"Look at a smaller region, or set SACCADE_DEVICE=cpu.",
+                kind="out_of_memory",
+            ) from error
+
+    def _predict_fixed(self, role: str, expert: Expert[Any, Any], requests: Sequence[Any]) -> list[Any]:
+        """At the fixed rows; nothing else is tried where they do not fit, for it would give other bits."""
+        try:
+            if self.rows(role) == 1:
+                return [answer for request in requests for answer in expert.predict([request])]
+            return expert.predict(requests)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+            _empty_cache()
+            raise ExpertFailed(
+                f"The {role} ran out of memory on {self.device}, at {self.rows(role)} rows a forward. Look at smaller "
+                "pictures, or set SACCADE_DEVICE=cpu.",
                 kind="out_of_memory",
             ) from error
 

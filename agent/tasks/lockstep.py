@@ -123,15 +123,16 @@ class Lockstep:
             question.ready.set()
 
     def _put(self, questions: Sequence[_Question]) -> None:
-        """Ask once for all; where that fails, once for each, so that one bad picture fails alone."""
+        """Ask once for all; where that fails, each half for itself, until one bad picture fails alone."""
         try:
             answers = self._experts.ask(questions[0].role, [one for each in questions for one in each.requests])
         except ExpertFailed as error:
             if len(questions) == 1:
                 questions[0].error = error
                 return
-            for question in questions:
-                self._put([question])
+            half = len(questions) // 2
+            self._put(questions[:half])
+            self._put(questions[half:])
             return
         except BaseException as error:  # a fault of ours: told to each picture's thread, which ends with it
             for question in questions:

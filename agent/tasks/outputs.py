@@ -18,7 +18,7 @@ from .expressions import Node
 from .file import CsvOutput, JsonlOutput, PicturesOutput
 from .functions import MissingError
 from .plan import Axes, Plan, PlannedOutput
-from .record import write_whole
+from .record import sweep, write_whole
 from .running import Outcome, scope_of
 from .source import TaskError
 from .walking import value_of
@@ -75,6 +75,12 @@ class Gathering:
     def write(self) -> list[Path]:
         """Write tables, whole; the files and folders that were written."""
         written = sorted(self._folders)
+        for folder in {
+            self._out,
+            *self._folders,
+            *(inside(self._out, one.output.file).parent for one in self._plan.outputs),
+        }:
+            sweep(folder)
         for planned, rows in zip(self._plan.outputs, self.rows, strict=True):
             output = planned.output
             if isinstance(output, CsvOutput):

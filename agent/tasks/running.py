@@ -1,33 +1,25 @@
-"""One picture through the steps of a plan: calls, joins by lineage, results from the record where it has them."""
+"""One picture through the steps of a plan: which times a step has, joins by lineage, what is skipped and what fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-from PIL import Image
 
 from ...errors import ExpertFailed, ToolRetry, UserError
 from ...memory.pictures.decode import Decoded
 from ...memory.pictures.store import PictureStore
-from ...memory.records import LABELS_READ, Picture, Region, ToolResult
 from ...memory.workspace import LedgerWorkspace
-from ...tools.contracts import Experts, Tool, ToolContext
-from ...tools.runner import check_arguments
-from ...tools.values import Output, PictureValue, RegionValue, TextOutput, picture_value
+from ...tools.values import Output, PictureValue, picture_value
+from .calls import Caller, Calls, Index
 from .expressions import Node
 from .file import AskStep, ToolStep
 from .functions import MissingError
 from .plan import Axes, Plan, PlannedStep, Template
-from .record import Record, key_of
 from .walking import value_of
 
 Status = Literal["done", "skipped", "failed"]
-Index = tuple[int, ...]  # which time of each axis
-Ask = Callable[[str, Sequence[Image.Image]], str]  # a question to the controller about pictures, and its answer
-LONGEST_LIST = 20  # that any argument of a tool may have (`testing.check_tool`)
 TASKS = "chat_000000000000"  # the conversation that a picture's workspace belongs to; it is never written to a home
 
 
@@ -52,8 +44,7 @@ class Outcome:
         reason: why it was skipped, or what failed.
         frames: by step, its times in order.
         image: the picture, where it could be opened.
-        calls: how many calls were made now, and how many (`known`) came from the record.
-        new: what was done now, by its key in the record.
+        calls: those that were made now, and how many came from the record.
     """
 
     number: int
@@ -63,14 +54,17 @@ class Outcome:
     reason: str = ""
     frames: dict[str, list[Frame]] = field(default_factory=dict)
     image: PictureValue | None = None
-    calls: int = 0
-    known: int = 0
-    new: dict[str, ToolResult] = field(default_factory=dict)
+    calls: Calls = field(init=False)
     workspace: LedgerWorkspace | None = None
+
+    def __post_init__(self) -> None:
+        self.calls = Calls(str(self.path))
 
     def close(self) -> None:
         """Let go of the pixels and of what came of the steps: a run of any length holds one window."""
         self.frames.clear()
+        self.calls.new.clear()
+        self.calls.used.clear()
         if self.workspace is not None:
             self.workspace.store.close()
             self.workspace = None
@@ -81,38 +75,30 @@ class PictureRun:
 
     Args:
         plan: checked.
-        tools: by name.
-        experts: who answers.
-        record: where results are kept.
-        hashes: of each tool, the hash of the weights that it asks.
-        ask: puts a question to the controller.
+        caller: makes the calls.
+        decode: opens pictures.
     """
 
-    def __init__(
-        self, plan: Plan, tools: Mapping[str, Tool[Any]], experts: Experts, record: Record, hashes: Mapping[str, str],
-        ask: Ask,
-    ) -> None:  # fmt: skip
-        self._plan, self._tools, self._experts, self._record = plan, tools, experts, record
-        self._hashes, self._ask = hashes, ask
+    def __init__(self, plan: Plan, caller: Caller, decode: Callable[[Path], Decoded]) -> None:
+        self._plan, self._caller, self._decode = plan, caller, decode
         self._axes: dict[str, Axes] = {one.step.id: one.axes for one in plan.steps}
 
-    def run(self, outcome: Outcome, decode: Callable[[Path], Decoded]) -> Outcome:
+    def run(self, outcome: Outcome, decoded: Decoded | None = None) -> Outcome:
         """Fill an outcome; failures of the picture are told in it, never raised."""
-        new = outcome.new
         try:
             outcome.workspace = LedgerWorkspace(PictureStore(None), TASKS, "task")
-            _, (picture,) = outcome.workspace.begin_turn([decode(outcome.path)])
+            _, (picture,) = outcome.workspace.begin_turn([decoded or self._decode(outcome.path)])
             outcome.image = picture_value(picture).model_copy(update={"path": str(outcome.path)})
-            self._steps(outcome, new)
+            self._steps(outcome)
         except (ToolRetry, ExpertFailed, MissingError, UserError) as error:
             outcome.status, outcome.reason = "failed", str(error)
         return outcome
 
-    def _steps(self, outcome: Outcome, new: dict[str, ToolResult]) -> None:
+    def _steps(self, outcome: Outcome) -> None:
         for planned in self._plan.steps:
             if planned.keep is None:
                 outcome.frames[planned.step.id] = [
-                    self._frame(outcome, planned, index, names, new) for index, names in self._times(outcome, planned)
+                    self._frame(outcome, planned, index, names) for index, names in self._times(outcome, planned)
                 ]
             elif not value_of(planned.keep, self._scope(outcome, (), (), {})):
                 outcome.status, outcome.reason = "skipped", f"{planned.step.id}: not so"
@@ -146,93 +132,27 @@ class PictureRun:
     def _scope(self, outcome: Outcome, axes: Axes, index: Index, names: Mapping[str, Any]) -> dict[str, Any]:
         return scope_of(self._plan, self._axes, outcome, axes, index, names)
 
-    # Calls
-
-    def _frame(
-        self, outcome: Outcome, planned: PlannedStep, index: Index, names: Mapping[str, Any],
-        new: dict[str, ToolResult],
-    ) -> Frame:  # fmt: skip
+    def _frame(self, outcome: Outcome, planned: PlannedStep, index: Index, names: Mapping[str, Any]) -> Frame:
         scope = self._scope(outcome, planned.axes, index, names)
         try:
             if planned.when is not None and not value_of(planned.when, scope):
                 return Frame(index, names, None)
-            if isinstance(planned.step, AskStep):
-                return Frame(index, names, self._asked(outcome, planned, scope, new))
-            assert isinstance(planned.step, ToolStep)  # a `keep` gives no frames
-            arguments = {name: _filled(value, scope) for name, value in planned.args.items()}
+            return Frame(index, names, self._called(outcome, planned, index, scope))
         except MissingError:
             return Frame(index, names, None)  # what it needs was left out
-        return Frame(index, names, self._called(outcome, planned.step, index, arguments, new))
 
-    def _called(
-        self, outcome: Outcome, step: ToolStep, index: Index, arguments: dict[str, Any],
-        new: dict[str, ToolResult],
-    ) -> Output:  # fmt: skip
-        """A call; a list that is longer than the tool takes goes in parts, whose outputs are joined."""
-        tool = self._tools[step.tool]
-        arguments = {key: _shortened(value) for key, value in arguments.items()}
-        name, most = _bounded(tool, arguments)
-        if name is None:
-            return self._call(outcome, step, tool, index, arguments, new)
-        values = arguments[name]
-        parts = [
-            self._call(outcome, step, tool, (*index, at), arguments | {name: values[at : at + most]}, new)
-            for at in range(0, len(values), most)
-        ]
-        return _joined(parts)
-
-    def _call(
-        self, outcome: Outcome, step: ToolStep, tool: Tool[Any], index: Index, arguments: dict[str, Any],
-        new: dict[str, ToolResult],
-    ) -> Output:  # fmt: skip
-        workspace = outcome.workspace
+    def _called(self, outcome: Outcome, planned: PlannedStep, index: Index, scope: Mapping[str, Any]) -> Output:
+        step, workspace = planned.step, outcome.workspace
         assert workspace is not None  # the picture is open
-        plain = _handles(arguments)
-        checked = check_arguments(tool, plain, workspace.handles())
-        kept = checked.model_dump(mode="json", exclude_unset=True)
-        key = key_of({
-            "tool": tool.name, "arguments": kept, "models": self._hashes.get(tool.name, ""),
-            "contents": {handle: content_of(workspace, handle) for handle in sorted(_handles_in(kept))},
-        })  # fmt: skip
-        stored = self._record.get(key)
-        if stored is not None:
-            result = stored
-            outcome.known += 1
-        else:
-            outcome.calls += 1
-            result = self._run(tool, checked, workspace, step.id)
-            new[key] = result
-        call = f"{step.id}{''.join(f'.{at}' for at in index)}"
-        recorded, observation = workspace.record(call, tool.name, kept, result, lambda one: tool.observe(checked, one))
-        return tool.output(recorded, observation, workspace)
-
-    def _run(self, tool: Tool[Any], checked: Any, workspace: LedgerWorkspace, step: str) -> ToolResult:
-        try:
-            result = tool.run(checked, ToolContext(workspace, self._experts))
-        except (ToolRetry, ExpertFailed) as error:
-            raise type(error)(f"{step}: {error.message}", kind=error.kind) from error
-        return replace(result, facts=result.facts | {LABELS_READ: True}) if tool.reads else result
-
-    def _asked(
-        self, outcome: Outcome, planned: PlannedStep, scope: Mapping[str, Any], new: dict[str, ToolResult]
-    ) -> TextOutput:
-        """The controller's answer to a step in plain words."""
-        assert planned.images is not None
-        assert outcome.workspace is not None
-        value = value_of(planned.images, scope)
-        images: list[PictureValue] = list(value) if isinstance(value, list | tuple) else [value]
-        words = str(_filled(planned.args["ask"], scope))
-        key = key_of({"ask": words, "models": self._hashes.get("ask", ""),
-                      "contents": [content_of(outcome.workspace, one.handle) for one in images]})  # fmt: skip
-        stored = self._record.get(key)
-        if stored is not None:
-            outcome.known += 1
-            text = str(stored.facts["text"])
-        else:
-            outcome.calls += 1
-            text = self._ask(words, [outcome.workspace.open(one.id, alpha=True) for one in images])
-            new[key] = ToolResult(facts={"text": text})
-        return TextOutput(count=0, regions=[], images=[], observation=text, text=text)
+        if isinstance(step, AskStep):
+            assert planned.images is not None
+            value = value_of(planned.images, scope)
+            images: list[PictureValue] = list(value) if isinstance(value, list | tuple) else [value]
+            words = str(_filled(planned.args["ask"], scope))
+            return self._caller.asked(outcome.calls, workspace, step.id, index, words, images)
+        assert isinstance(step, ToolStep)  # a `keep` gives no frames
+        arguments = {name: _filled(value, scope) for name, value in planned.args.items()}
+        return self._caller.call(outcome.calls, workspace, step.id, step.tool, index, arguments)
 
 
 def scope_of(
@@ -253,16 +173,6 @@ def scope_of(
     return scope
 
 
-def content_of(workspace: LedgerWorkspace, handle: str) -> Any:
-    """What a handle stands for, without its name: the picture's hash, and a region's box, label and mask."""
-    if not handle.startswith("reg_"):
-        return workspace.picture(handle).sha256
-    region: Region = workspace.region(handle)
-    picture: Picture = workspace.picture(str(region.image))
-    mask = None if region.mask is None else region.mask.name
-    return [picture.sha256, list(region.box), region.label, region.score, mask]
-
-
 def _filled(value: Any, scope: Mapping[str, Any]) -> Any:
     """An argument with its references put in."""
     if isinstance(value, dict):
@@ -280,58 +190,3 @@ def _value(node: Node, scope: Mapping[str, Any]) -> Any:
     if value is None:
         raise MissingError("a value is not there")
     return value
-
-
-def _handles(value: Any) -> Any:
-    """Pictures and regions as the handles that tools take."""
-    if isinstance(value, PictureValue | RegionValue):
-        return value.handle
-    if isinstance(value, dict):
-        return {key: _handles(one) for key, one in value.items()}
-    return [_handles(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _handles_in(value: Any) -> set[str]:
-    if isinstance(value, dict):
-        return set().union(*(_handles_in(one) for one in value.values())) if value else set()
-    if isinstance(value, list):
-        return set().union(*(_handles_in(one) for one in value)) if value else set()
-    known = isinstance(value, str) and value[:4] in ("img_", "reg_") and value[4:].isdigit()
-    return {value} if known else set()
-
-
-def _bounded(tool: Tool[Any], arguments: Mapping[str, Any]) -> tuple[str | None, int]:
-    """The first argument that is a longer list of regions than the tool takes at once, and how many it takes."""
-    properties = tool.Arguments.model_json_schema().get("properties", {})
-    for name, value in arguments.items():
-        if not isinstance(value, list) or not all(isinstance(one, RegionValue) for one in value):
-            continue
-        forms = [properties.get(name, {}), *properties.get(name, {}).get("anyOf", ())]
-        most = next((form["maxItems"] for form in forms if "maxItems" in form), None)
-        if most is not None and len(value) > most:
-            return name, int(most)
-    return None, 0
-
-
-def _shortened(value: Any) -> Any:
-    """A list of operations, in which one on more regions than tools take at once becomes several."""
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        return value
-    made: list[Any] = []
-    for one in value:
-        long = next((key for key, some in one.items() if isinstance(some, list) and len(some) > LONGEST_LIST
-                     and all(isinstance(each, RegionValue) for each in some)), None)  # fmt: skip
-        starts = range(0, len(one[long]), LONGEST_LIST) if long is not None else ()
-        made += [one | {long: one[long][at : at + LONGEST_LIST]} for at in starts] if long is not None else [one]
-    return made
-
-
-def _joined(parts: Sequence[Output]) -> Output:
-    """The outputs of a call that went in parts as one."""
-    first = parts[0]
-    return first.model_copy(update={
-        "count": sum(one.count for one in parts),
-        "regions": [region for one in parts for region in one.regions],
-        "images": [image for one in parts for image in one.images],
-        "observation": " ".join(one.observation for one in parts),
-    })  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,25 +10,29 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
 from ...errors import UserError, suggest
-from .file import AskStep, HtmlOutput, KeepStep, TaskFile, load_values, read_task
-from .lockstep import Lockstep
+from .file import HtmlOutput, TaskFile, load_values, read_task
+from .here import EXPERTS, fixed_rows, through_here
+from .keys import Basis, basis_of, device_of
 from .outputs import Gathering
 from .plan import Plan, Planner
-from .record import Record
+from .record import Record, told
 from .report import Page
-from .running import Ask, Outcome, PictureRun, Status
+from .running import Outcome, Status
 from .source import Source, TaskError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from ...memory.pictures.decode import Decoded
     from ..agent import Agent
 
-VERSIONS = ("torch", "transformers", "pillow")  # libraries that results rest on
+Through = Callable[[Sequence[Outcome], Plan, "Agent", Record, Basis], Iterator[Outcome]]  # fills outcomes, in order
+
+# Libraries that results rest on.
+VERSIONS = (
+    "diffusers", "numpy", "onnxruntime", "pillow", "rapidocr", "segment-anything", "tokenizers", "torch", "torchvision",
+    "transformers", "ultralytics",
+)  # fmt: skip
+RATE = "rate"  # the fact that says how fast the last run was
 OUT = "results"
 WINDOW = 16  # pictures that go side by side
 
@@ -179,14 +182,15 @@ class Task:
 
         used = agent or Agent()
         try:
-            return self._run(used, self.plan(used), list(images), Path(out), on_event, strict, afresh, window)
+            through = partial(through_here, window=max(1, window))
+            return self._run(used, self.plan(used), list(images), Path(out), on_event, strict, afresh, through)
         finally:
             if agent is None:
                 used.close()
 
     def _run(
         self, agent: Agent, plan: Plan, images: list[str | Path], out: Path,
-        on_event: Callable[[Progress], None] | None, strict: bool, afresh: bool, window: int,
+        on_event: Callable[[Progress], None] | None, strict: bool, afresh: bool, through: Through,
     ) -> TaskResult:  # fmt: skip
         outcomes = self.pictures(images, agent.settings.home)
         begun = time.perf_counter()
@@ -194,33 +198,33 @@ class Task:
         title = self.file.name or Path(self.source.name).stem
         pages = [Page(one, out, title) for one in plan.outputs if isinstance(one.output, HtmlOutput)]
         stopped = ""
-        with contextlib.closing(Record(out, manifest(), again=afresh)) as record:
-            experts = Lockstep(agent.experts)
-            run = PictureRun(plan, agent.tools, experts, record, hashes_of(plan, agent), _asking(agent))
-            through = 0
-            for outcome in _through(outcomes, run, experts, record, agent.store.decode, max(1, window)):
-                before = [len(rows) for rows in gathering.rows]
-                gathering.add(outcome)
-                for page in pages:
-                    at = plan.outputs.index(page.planned)
-                    page.add(outcome, gathering, [row.values for row in gathering.rows[at][before[at] :]])
-                outcome.close()
-                through += 1
-                if on_event is not None:
-                    on_event(_progress(outcome, through, len(outcomes), begun))
-                stopped = self._stops(outcomes[:through], len(outcomes), strict)
-                if stopped:
-                    break
-        some = outcomes[:through]
-        result = TaskResult(
-            pictures=len(outcomes), done=sum(one.status == "done" for one in some),
-            skipped=sum(one.status == "skipped" for one in some),
-            failed=[{"path": str(one.path), "error": one.reason} for one in some if one.status == "failed"],
-            calls=sum(one.calls for one in outcomes), known=sum(one.known for one in outcomes), stopped=stopped,
-            tables=gathering.tables(),
-            files=[str(path) for path in gathering.write()], seconds=round(time.perf_counter() - begun, 2),
-        )  # fmt: skip
-        result.files.extend(str(page.write(result.__dict__)) for page in pages)
+        with contextlib.closing(Record(out, manifest(), again=afresh)) as record, told(out):
+            device = device_of(agent, plan)
+            known = record.fact(EXPERTS.format(device)) or {}
+            basis = basis_of(plan, agent, known, device)
+            some: list[Outcome] = []
+            with fixed_rows(agent, known):
+                for outcome in through(outcomes, plan, agent, record, basis):
+                    some.append(outcome)
+                    _take_in(outcome, plan, gathering, pages)
+                    if on_event is not None:
+                        on_event(_progress(outcome, len(some), len(outcomes), begun))
+                    stopped = self._stops(some, len(outcomes), strict)
+                    if stopped:
+                        break
+            made = sum(one.calls.made for one in outcomes)
+            seconds = time.perf_counter() - begun
+            if made:
+                record.put({}, {RATE: {"calls": made, "seconds": seconds, "a_picture": _calls_a_picture(some)}})
+            result = TaskResult(
+                pictures=len(outcomes), done=sum(one.status == "done" for one in some),
+                skipped=sum(one.status == "skipped" for one in some),
+                failed=[{"path": str(one.path), "error": one.reason} for one in some if one.status == "failed"],
+                calls=made, known=sum(one.calls.known for one in outcomes), stopped=stopped,
+                tables=gathering.tables(),
+                files=[str(path) for path in gathering.write()], seconds=round(seconds, 2),
+            )  # fmt: skip
+            result.files.extend(str(page.write(result.__dict__)) for page in pages)
         return result
 
     def _stops(self, through: Sequence[Outcome], of: int, strict: bool) -> str:
@@ -236,62 +240,24 @@ class Task:
         return ""
 
 
-def _through(
-    outcomes: Sequence[Outcome], run: PictureRun, experts: Lockstep, record: Record, decode: Callable[[Path], Decoded],
-    window: int,
-) -> Iterator[Outcome]:  # fmt: skip
-    """Every outcome filled, window by window and in order; what a window did is on record before the next begins."""
-    for start in range(0, len(outcomes), window):
-        some = outcomes[start : start + window]
-        try:
-            experts.side_by_side([one for one in some if one.status != "failed"], partial(run.run, decode=decode))
-        finally:  # what was done before a failure, or before Ctrl-C, is done
-            record.put({key: result for one in some for key, result in one.new.items()})
-            for one in some:
-                one.new.clear()
-        yield from some
+def _take_in(outcome: Outcome, plan: Plan, gathering: Gathering, pages: Sequence[Page]) -> None:
+    """An outcome's part of the outputs; then its pixels are let go of."""
+    before = [len(rows) for rows in gathering.rows]
+    gathering.add(outcome)
+    for page in pages:
+        at = plan.outputs.index(page.planned)
+        page.add(outcome, gathering, [row.values for row in gathering.rows[at][before[at] :]])
+    outcome.close()
+
+
+def _calls_a_picture(outcomes: Sequence[Outcome]) -> float:
+    through = [one for one in outcomes if one.status != "failed"]
+    return sum(one.calls.made + one.calls.known for one in through) / max(1, len(through))
 
 
 def manifest() -> dict[str, str]:
     """The versions that results rest on."""
     return {name: version(name) for name in VERSIONS} | {"saccade": version("saccade")}
-
-
-def hashes_of(plan: Plan, agent: Agent) -> dict[str, str]:
-    """Of each tool, which weights its roles have; of questions in plain words, which controller and tools answer."""
-    from ...tools.embedder import weights_hash
-
-    def weights(role: str) -> str:
-        if role not in agent.profile.models:
-            return ""
-        spec = agent.profile.spec(role)
-        return f"{spec} {weights_hash(spec)}" if spec.has_files else str(spec)
-
-    found: dict[str, str] = {}
-    for planned in plan.steps:
-        if isinstance(planned.step, AskStep):
-            found["ask"] = " ".join(weights(role) for role in sorted(agent.profile.models))
-        elif not isinstance(planned.step, KeepStep):
-            tool = agent.tools[planned.step.tool]
-            found[tool.name] = " ".join(weights(role) for role in tool.roles)
-    return found
-
-
-def _asking(agent: Agent) -> Ask:
-    """Questions to the controller, each in a conversation of its own that is forgotten once it is answered."""
-    lock = threading.Lock()  # a controller on this machine answers one at a time
-
-    def ask(words: str, images: Sequence[Image.Image]) -> str:
-        owner = f"task {uuid4().hex[:12]}"
-        with lock:
-            chat = agent.chat(user=owner)
-            try:
-                text = chat.send(words, images=list(images)).text
-            finally:
-                agent.memory.forget(owner, everything=True)
-        return text
-
-    return ask
 
 
 def _progress(outcome: Outcome, through: int, of: int, begun: float) -> Progress:

@@ -23,6 +23,7 @@ from ...settings import ModelSpec
 from ..contracts import Expert, View
 from ..requests import Describe, Said
 from ..weights import read_json, resolve
+from .batches import blank_view, fill_up
 from .clip.expert import square
 from .llava.model import from_folder
 
@@ -32,6 +33,7 @@ LEAST_TOKENS = 24  # of a detailed caption by a model that was not told how
 BLIP2_DETAILED = "Question: What does the picture show, in detail? Answer:"
 KEEP = 512  # captions that are kept
 CHUNK = 32  # views in one forward
+FIXED, FIXED_CPU = 32, 16  # the same while batches are fixed, on a GPU and on a CPU
 
 
 class Captioner(Expert[Describe, Said]):
@@ -77,6 +79,20 @@ class Captioner(Expert[Describe, Said]):
             )
         return cls(*from_folder(folder, spec, device), device)
 
+    @classmethod
+    def best_rows(cls, device: str) -> int:
+        """See `Expert.best_rows`."""
+        return FIXED if device.startswith("cuda") else FIXED_CPU
+
+    def fix_rows(self, rows: int | None) -> None:
+        """See `Expert.fix_rows`."""
+        self.fixed = rows
+        self._kept.clear()
+
+    def probe(self) -> None:
+        """See `Expert.probe`."""
+        self._caption([blank_view()], "detailed")
+
     def predict(self, requests: Sequence[Describe]) -> list[Said]:
         """Caption a batch; a view is captioned once with the same detail."""
         found: dict[tuple[str, str], Said] = {}
@@ -84,8 +100,9 @@ class Captioner(Expert[Describe, Said]):
             views = {request.view.key: request.view for request in requests if request.detail == detail}
             found |= {(key, detail): self._kept[key, detail] for key in views if (key, detail) in self._kept}
             new = [view for key, view in views.items() if (key, detail) not in self._kept]
-            for start in range(0, len(new), CHUNK):
-                part = new[start : start + CHUNK]
+            chunk = self.fixed or CHUNK
+            for start in range(0, len(new), chunk):
+                part = new[start : start + chunk]
                 found |= {
                     (view.key, detail): said for view, said in zip(part, self._caption(part, detail), strict=True)
                 }
@@ -106,20 +123,20 @@ class Captioner(Expert[Describe, Said]):
     @torch.inference_mode()
     def _caption(self, views: Sequence[View], detail: str) -> list[Said]:
         images = [self.shown(view) for view in views]
-        pixels = self.processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
+        pixels = fill_up(self.processor.image_processor(images=images, return_tensors="pt")["pixel_values"], self.fixed)
         self.encodes += len(views)
         options: dict[str, Any] = {"max_new_tokens": self.most[detail], "num_beams": 1, "do_sample": False}
         if detail == "detailed" and not self.trained_here:
             options |= {"min_new_tokens": LEAST_TOKENS, "no_repeat_ngram_size": 3}
         made = self.model.generate(
             pixel_values=pixels.to(self.device, self.model.dtype),
-            **self._words(self.prompts[detail], len(views)),
+            **self._words(self.prompts[detail], len(pixels)),
             **options,
             output_logits=True,
             return_dict_in_generate=True,
         )
-        written = made.sequences[:, -len(made.logits) :]
-        odds = torch.stack([step.float().softmax(-1) for step in made.logits], 1)
+        written = made.sequences[: len(views), -len(made.logits) :]
+        odds = torch.stack([step[: len(views)].float().softmax(-1) for step in made.logits], 1)
         sure = odds.gather(2, written[..., None])[..., 0]
         tokenizer = self.processor.tokenizer
         marks = torch.tensor(sorted(tokenizer.all_special_ids), device=written.device)

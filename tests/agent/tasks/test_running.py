@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +102,16 @@ def test_what_was_done_is_not_done_again(scenes):
     assert files_of(scenes.folder / "out") == files
     other = run(scenes, given={"what": "thing"})
     assert other.calls > 0
+
+
+def test_a_step_more_makes_nothing_again_though_handles_are_others(scenes):
+    first = run(scenes, given={"what": "thing"})
+    more = CUT.replace(
+        "steps:", 'steps:\n  - {id: all, tool: find_objects, args: {image: "${image}", order: smallest}}'
+    )
+    again = run(scenes, more, given={"what": "thing"})
+    assert (again.calls, again.known) == (4, first.calls), "one call a picture is new"
+    assert again.tables == first.tables
 
 
 def test_afresh_does_it_again(scenes):
@@ -244,44 +248,6 @@ def test_no_pictures(scenes):
         run(scenes, CUT.replace("images: [photos/], ", ""))
 
 
-KILLED = """
-import sys
-sys.path.insert(0, {shared!r})
-from pathlib import Path
-from task_scenes import Scenes
-from saccade.agent.tasks.task import Task
-scenes = Scenes.__new__(Scenes)
-Scenes.__init__(scenes, Path(sys.argv[1]) / "again", 4)
-print("ready", flush=True)
-Task.load(Path(sys.argv[1]) / "task.yaml", {{"what": "thing"}}).run(
-    [str(Path(sys.argv[1]) / "photos")], out=Path(sys.argv[1]) / "killed", agent=scenes.agent)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX; runs on Linux and macOS")
-def test_a_run_that_is_killed_goes_on_to_the_same_outputs(scenes):
-    whole = run(scenes, given={"what": "thing"}, out="whole")
-    script = scenes.folder / "killed.py"
-    shared = str(Path(__file__).parents[2] / "shared")
-    script.write_text(textwrap.dedent(KILLED.format(shared=shared)), "utf-8")
-    for moment in (0.02, 0.1, 0.3):
-        shutil.rmtree(scenes.folder / "again", ignore_errors=True)
-        process = subprocess.Popen([sys.executable, str(script), str(scenes.folder)], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "ready"
-        time.sleep(moment)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-    again = run(scenes, given={"what": "thing"}, out="killed", images=[str(scenes.folder / "photos")])
-    assert again.calls + again.known == whole.calls
-    assert again.tables == whole.tables
-    one, two = (files_of(scenes.folder / name) for name in ("whole", "killed"))
-    assert {name: h for name, h in one.items() if name != "report.html"} == {
-        name: h for name, h in two.items() if name != "report.html"
-    }
-
-
 def test_any_window_gives_the_same_and_questions_go_together(scenes):
     outs, asked = {}, {}
     for window in (1, 2, 16):
@@ -350,7 +316,7 @@ def test_a_run_holds_no_more_than_its_window(scenes):
 
     def close(self):
         original(self)
-        held.append((len(self.new), len(self.frames), self.workspace))
+        held.append((len(self.calls.new), len(self.frames), self.workspace))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Outcome, "close", close)

@@ -29,6 +29,7 @@ from ....settings import ModelSpec
 from ...contracts import Expert, View
 from ...requests import Classify, Embed, Likeness, Match
 from ...weights import quiet_transformers, resolve, sha256
+from ..batches import blank_view, fill_up
 from .out_of_domain import DomainModel
 
 ClipRequest = Match | Classify | Embed | Likeness
@@ -37,6 +38,7 @@ PUBLISHED_PROMPT = "a photo of a {}."
 KEEP_PICTURES = 256  # embeddings of views that are kept
 KEEP_TEXTS = 4096
 CHUNK = 64  # views in one forward
+FIXED, FIXED_CPU = 64, 16  # the same while batches are fixed, on a GPU and on a CPU
 
 # What a published CLIP, which has no bias, compares a phrase with: the phrase is likely where it wins against
 # all of these together.
@@ -130,6 +132,27 @@ class Clip(Expert[ClipRequest, Any]):
             )
         return cls(model, processor, device, _known(folder, getattr(model.config, "saccade", None) or {}, device))
 
+    @classmethod
+    def best_rows(cls, device: str) -> int:
+        """See `Expert.best_rows`."""
+        return FIXED if device.startswith("cuda") else FIXED_CPU
+
+    @classmethod
+    def dtype_on(cls, device: str) -> str:
+        """See `Expert.dtype_on`."""
+        return "float16" if device.startswith("cuda") else "float32"
+
+    def fix_rows(self, rows: int | None) -> None:
+        """See `Expert.fix_rows`."""
+        self.fixed = rows
+        for kept in (self._views, self._texts, self._likeness):
+            kept.clear()
+
+    def probe(self) -> None:
+        """See `Expert.probe`."""
+        self.predict([Match(blank_view(), ("thing",))])
+        self.fix_rows(self.fixed)
+
     @torch.inference_mode()
     def predict(self, requests: Sequence[ClipRequest]) -> list[Any]:
         """Answer a batch: one forward over all views that are new, one over all texts that are new."""
@@ -180,21 +203,27 @@ class Clip(Expert[ClipRequest, Any]):
     def _pixels(self, views: Sequence[View]) -> torch.Tensor:
         """(n, 3, side, side) pixels as the vision tower wants them."""
         images = [square(view, self.fill) for view in views]
-        pixels = self.processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
+        pixels = fill_up(self.processor.image_processor(images=images, return_tensors="pt")["pixel_values"], self.fixed)
         return pixels.to(self.device, self.model.dtype)
 
     def _encode_views(self, views: Sequence[View]) -> Iterator[np.ndarray]:
-        for part in _chunks(views):
-            yield from _unit(self.model.get_image_features(pixel_values=self._pixels(part)).pooler_output)
+        for part in _chunks(views, self.fixed):
+            made = self.model.get_image_features(pixel_values=self._pixels(part)).pooler_output
+            yield from _unit(made[: len(part)])
 
     def _encode_texts(self, texts: Sequence[str]) -> Iterator[np.ndarray]:
         longest = self.model.config.text_config.max_position_embeddings
-        for part in _chunks(texts):
+        padding = self.padding if self.fixed is None else "max_length"
+        for part in _chunks(texts, self.fixed):
             words = self.processor.tokenizer(
-                list(part), padding=self.padding, truncation=True, max_length=longest, return_tensors="pt"
+                list(part), padding=padding, truncation=True, max_length=longest, return_tensors="pt"
             )
-            inputs = {name: words[name].to(self.device) for name in ("input_ids", "attention_mask") if name in words}
-            yield from _unit(self.model.get_text_features(**inputs).pooler_output)
+            inputs = {
+                name: fill_up(words[name], self.fixed).to(self.device)
+                for name in ("input_ids", "attention_mask")
+                if name in words
+            }
+            yield from _unit(self.model.get_text_features(**inputs).pooler_output[: len(part)])
 
     def _likenesses(self, views: Sequence[View]) -> None:
         """Measure the views that have no likeness yet."""
@@ -204,8 +233,8 @@ class Clip(Expert[ClipRequest, Any]):
         _kept(self._likeness, {view.key: view for view in views}, lambda new: self._measure(known, new), KEEP_PICTURES)
 
     def _measure(self, known: DomainModel, views: Sequence[View]) -> Iterator[float]:
-        for part in _chunks(views):
-            yield from known.likeness(self.hidden(part)).tolist()
+        for part in _chunks(views, self.fixed):
+            yield from known.likeness(self.hidden(part)).tolist()[: len(part)]
 
     @torch.inference_mode()
     def hidden(self, views: Sequence[View]) -> tuple[torch.Tensor, ...]:
@@ -256,8 +285,9 @@ def _kept(
     return found
 
 
-def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+def _chunks(items: Sequence[Any], rows: int | None) -> Iterator[Sequence[Any]]:
+    chunk = rows or CHUNK
+    return (items[start : start + chunk] for start in range(0, len(items), chunk))
 
 
 def _unit(embeddings: torch.Tensor) -> np.ndarray:

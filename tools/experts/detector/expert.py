@@ -21,6 +21,7 @@ from ....settings import ModelSpec
 from ...contracts import Expert
 from ...requests import Detect
 from ...weights import quiet_transformers, read_json, resolve
+from ..batches import blank_view
 from .yolo import Found, Yolo
 
 # What "everything" means to a detector that must be told what to look for: the kinds of COCO, in plain words.
@@ -35,8 +36,13 @@ EVERYTHING = (
 )  # fmt: skip
 
 
+FIXED, FIXED_CPU = 16, 8  # pictures in one forward while batches are fixed, on a GPU and on a CPU
+
+
 class _Backend(Protocol):
     """A model behind the detector: pictures and phrases in, boxes with labels out."""
+
+    rows: int | None  # of each forward while batches are fixed; backends whose shapes follow the pictures know only 1
 
     def look(self, images: Sequence[Image.Image], requests: Sequence[Detect]) -> list[tuple[Found, list[str]]]:
         """For each request's pixels: boxes (n, 4) xyxy in them, scores (n,), classes (n,), and n labels."""
@@ -46,11 +52,21 @@ class _Backend(Protocol):
 class _Fixed:
     """A YOLO: fixed classes, phrases play no part."""
 
+    rows: int | None = None
+
     def __init__(self, yolo: Yolo) -> None:
         self.yolo = yolo
 
     def look(self, images: Sequence[Image.Image], requests: Sequence[Detect]) -> list[tuple[Found, list[str]]]:
-        seen = self.yolo.find(images, sizes=[request.view.size for request in requests])
+        sizes = [request.view.size for request in requests]
+        chunk = self.rows or len(images)
+        seen = [
+            found
+            for start in range(0, len(images), chunk)
+            for found in self.yolo.find(
+                images[start : start + chunk], sizes=sizes[start : start + chunk], rows=self.rows
+            )
+        ]
         return [(found, [self.yolo.names[number] for number in found[2]]) for found in seen]
 
 
@@ -58,6 +74,7 @@ class _Transformers:
     """Any class of `AutoModelForObjectDetection`: fixed classes, phrases play no part."""
 
     threshold = 0.4
+    rows: int | None = None
 
     def __init__(self, folder: Path, device: str) -> None:
         from transformers import AutoImageProcessor, AutoModelForObjectDetection
@@ -84,6 +101,7 @@ class _ZeroShot:
     """Any class of `AutoModelForZeroShotObjectDetection`: looks for the phrase, or for `EVERYTHING`."""
 
     threshold = 0.25
+    rows: int | None = None
 
     def __init__(self, folder: Path, device: str) -> None:
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
@@ -161,6 +179,19 @@ class Detector(Expert[Detect, sv.Detections]):
             return cls(_Fixed(Yolo.from_folder(path, device)))
         return cls(_from_transformers(spec, path, str(config.get("model_type")), device))
 
+    @classmethod
+    def best_rows(cls, device: str) -> int:
+        """See `Expert.best_rows`."""
+        return FIXED if device.startswith("cuda") else FIXED_CPU
+
+    def fix_rows(self, rows: int | None) -> None:
+        """See `Expert.fix_rows`; of detectors whose shapes follow the pictures a forward has one row."""
+        self.fixed = self.backend.rows = rows
+
+    def probe(self) -> None:
+        """See `Expert.probe`."""
+        self.predict([Detect(blank_view())])
+
     def predict(self, requests: Sequence[Detect]) -> list[sv.Detections]:
         """Boxes for each view, in xyxy pixels of the whole picture, best first.
 
@@ -171,7 +202,11 @@ class Detector(Expert[Detect, sv.Detections]):
         if not requests:
             return []
         images = [request.view.pixels() for request in requests]
-        seen = self.backend.look(images, requests)
+        if self.backend.rows is not None and not isinstance(self.backend, _Fixed):
+            seen = [one for image, request in zip(images, requests, strict=True)
+                    for one in self.backend.look([image], [request])]  # fmt: skip
+        else:
+            seen = self.backend.look(images, requests)
         return [
             _detections(found, labels, request, image.size)
             for (found, labels), request, image in zip(seen, requests, images, strict=True)

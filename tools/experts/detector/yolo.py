@@ -19,6 +19,7 @@ from PIL import Image
 
 from ....errors import UserError
 from ...weights import fit_state, load_state, read_json
+from ..batches import fill_up
 
 if TYPE_CHECKING:
     from ultralytics.nn.tasks import DetectionModel
@@ -139,6 +140,7 @@ class Yolo:
         images: Sequence[Image.Image],
         threshold: float | None = None,
         sizes: Sequence[tuple[int, int]] | None = None,
+        rows: int | None = None,
     ) -> list[Found]:
         """What is in each picture, best first: boxes in its own pixels, scores, and classes.
 
@@ -146,6 +148,7 @@ class Yolo:
             images: RGB pictures of any size, or parts of such.
             threshold: the least score; the model's own when left out.
             sizes: for parts, the (width, height) of the whole picture that each was cut from.
+            rows: of the batch, which is filled up; None: one a picture.
         """
         from ultralytics.utils.nms import non_max_suppression
 
@@ -156,6 +159,7 @@ class Yolo:
         ]
         squares, scales, paddings = zip(*boxed, strict=True)
         batch = torch.from_numpy(np.stack(squares)).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        batch = fill_up(batch, rows)
         kept: Any = non_max_suppression(
             self.model(batch),
             conf_thres=self.threshold if threshold is None else threshold,
@@ -165,8 +169,8 @@ class Yolo:
             max_time_img=10.0,  # a busy machine must not lose boxes
         )
         return [
-            self._unbox(rows.cpu().numpy(), image.size, scale, padding)
-            for rows, image, scale, padding in zip(kept, images, scales, paddings, strict=True)
+            self._unbox(boxes.cpu().numpy(), image.size, scale, padding)
+            for boxes, image, scale, padding in zip(kept[: len(images)], images, scales, paddings, strict=True)
         ]
 
     @staticmethod

@@ -46,6 +46,10 @@ class Decoder:
         self.beginnings = 0
         self._kept: OrderedDict[Any, Layers] = OrderedDict()
 
+    def forget(self) -> None:
+        """Drop the beginnings that are kept."""
+        self._kept.clear()
+
     @torch.inference_mode()
     def decode(self, prompts: Sequence[Prompt], most: int) -> Iterator[Token]:
         """Tokens as they are decided, row by row, step by step; an end is not told. What goes round in circles ends.

@@ -45,6 +45,7 @@ class Llava(Expert[Answer | Describe, Said]):
     """LLaVA behind one interface: `Answer` and `Describe`. `encodes` counts the views that the tower has seen."""
 
     role = "llava"
+    says = ("describe_short", "describe_detailed")
 
     def __init__(self, model: Any, processor: Any, device: str, name: str = "") -> None:
         """Wrap a loaded model.
@@ -81,6 +82,13 @@ class Llava(Expert[Answer | Describe, Said]):
         """
         model, processor = load_llava(spec, device)
         return cls(model, processor, device, fingerprint(spec))
+
+    def fix_rows(self, rows: int | None) -> None:
+        """See `Expert.fix_rows`; questions are then answered one at a time, and a picture is encoded alone."""
+        self.fixed = rows
+        self._features.clear()
+        self._answers.clear()
+        self.decoder.forget()
 
     def predict(self, requests: Sequence[Answer | Describe]) -> list[Said]:
         """Answer a batch; the same question about the same view is answered once and kept.
@@ -129,8 +137,9 @@ class Llava(Expert[Answer | Describe, Said]):
         """(tokens, width) features of each view, as the language model reads them; the tower sees a view once."""
         wanted = {view.key: view for view in views}
         new = [view for key, view in wanted.items() if key not in self._features]
-        for start in range(0, len(new), CHUNK):
-            part = new[start : start + CHUNK]
+        chunk = CHUNK if self.fixed is None else 1
+        for start in range(0, len(new), chunk):
+            part = new[start : start + chunk]
             tensors = self.prompter.pixels(part)
             pixels = tensors.pop("pixel_values").to(self.device, self.model.dtype)
             rest = {name: value.to(self.device) for name, value in tensors.items() if name == "image_sizes"}
