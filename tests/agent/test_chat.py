@@ -398,13 +398,3 @@ def test_pictures_may_come_from_a_generator_or_not_at_all(agents):
     chat.send("Look", images=(Image.new("RGB", (n, 8)) for n in (8, 9)))
     assert chat.send("Look", images=None).text == "b"
     assert [chat._workspace.picture(f"img_{n}").width for n in (1, 2)] == [8, 9]
-
-
-def test_an_undone_edit_shows_the_picture_as_it_was(agents):
-    turned = call("edit_image", image="img_1", edits=[{"do": "flip"}])
-    undo = call("edit_image", image="img_2", edits=[{"do": "undo"}])
-    chat = agents([turned, "Here it is: img_2.", undo, "Here it is as it was: img_1."]).chat("ann")
-    assert [one.handle for one in chat.send("mirror it", RENDERED.image).images] == ["img_2"]
-    reply = chat.send("undo that")
-    assert reply.text == "Here it is as it was: img_1."
-    assert [(one.handle, one.kind) for one in reply.images] == [("img_1", "given")]

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saccade import Agent
 from saccade.memory.pictures.store import PictureStore
 from saccade.memory.records import RegionDraft, ToolResult
 from saccade.memory.workspace import LedgerWorkspace
+from saccade.testing import ScriptedController, call
 from saccade.tools.registry import all_tools
 from saccade.tools.runner import ToolRunner
 
@@ -167,3 +169,15 @@ def test_what_was_not_edited_cannot_be_undone(desk):
     assert not told.ok
     assert "nothing to undo: img_1 was not edited" in told.text
     assert not desk({"do": "undo"}, {"do": "flip"}).ok
+
+
+def test_an_undone_edit_shows_the_picture_as_it_was(tmp_path):
+    turned = call("edit_image", image="img_1", edits=[{"do": "flip"}])
+    undo = call("edit_image", image="img_2", edits=[{"do": "undo"}])
+    script = [turned, "Here it is: img_2.", undo, "Here it is as it was: img_1."]
+    with Agent(controller=ScriptedController(script), home=tmp_path) as agent:
+        chat = agent.chat("ann")
+        pixels = np.random.default_rng(3).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+        assert [one.handle for one in chat.send("mirror it", Image.fromarray(pixels)).images] == ["img_2"]
+        reply = chat.send("undo that")
+    assert [(one.handle, one.kind) for one in reply.images] == [("img_1", "given")]
