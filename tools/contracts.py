@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .. import prompts
 from ..memory.records import Box, MaskDraft, Picture, PictureDraft, Recalled, Recorded, Region, RegionDraft, ToolResult
 from . import values
-from .expert import Expert, Experts, View, declared
+from .experts.contract import Expert, Experts, View, declared
 
 __all__ = [
     "AnyHandle",

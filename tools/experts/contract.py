@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from PIL import Image
 
-from ..memory.records import Box
-from ..settings import ModelSpec
-from .progress import Progress
+from ...memory.records import Box
+from ...settings import ModelSpec
+from ..progress import Progress
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
