@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from contextlib import contextmanager
@@ -185,24 +186,66 @@ def hit_json(hit: Any) -> dict[str, Any]:
 
 def recipe(
     picture: Annotated[str, typer.Argument(help="A picture that was made: its id (pic_...), or a PNG file.")],
+    again: Annotated[Path | None, typer.Option(help="Make it once more, into this PNG, and compare the bits.")] = None,
     user: User = None,
     as_json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
     """Show how a picture was made: the tool, what it was told, the seed, the weights, and what it was made from.
 
-    Example: saccade recipe out/img_2.png
+    With --again it is made once more, from the conversation that is kept. On the same machine, with the same weights
+    and libraries, it is the same to the bit; where it is not, the command says what is no longer as it was, and its
+    exit code is 2.
+
+    Example: saccade recipe out/img_2.png --again img_2_again.png
     """
     from ..memory.recipes import recipe_in, recipe_of
 
     refuse_address(picture)
     path = existing(Path(picture).expanduser())
+    if again is not None:
+        with _opened(profile, user) as (agent, owner):
+            _make_again(agent, owner, _id_of(agent, path, picture), again.expanduser(), as_json)
+        return
     told = recipe_in(path) if path.is_file() else None
     if told is None:
         with _opened(profile, user) as (agent, owner):
-            item = f"pic_{agent.store.decode(path).sha256[:12]}" if path.is_file() else picture
-            told = recipe_of(agent.store, item, owner)
+            told = recipe_of(agent.store, _id_of(agent, path, picture), owner)
     typer.echo(json.dumps(told, ensure_ascii=False, indent=None if as_json else 1))
+
+
+def _id_of(agent: Agent, path: Path, picture: str) -> str:
+    """The id of a picture that is named by its id, or by a file with its pixels."""
+    if not path.is_file():
+        return picture
+    ids = [f"pic_{agent.store.decode(path, kind).sha256[:12]}" for kind in ("edit", "given")]  # with its alpha first
+    there = "SELECT 1 FROM pictures WHERE id = ?"
+    return next((one for one in ids if agent.store.ledger.read(there, (one,))), ids[-1])
+
+
+def _make_again(agent: Agent, owner: str, item: str, out: Path, as_json: bool) -> None:
+    """Make a picture once more, write it, and say whether it is the same. Raises typer.Exit(2) where it is not."""
+    from ..memory.recipes import recipe_of, with_recipe
+    from ..tools.remaking import make_again
+
+    remade = make_again(agent.store, item, owner, agent.tools, agent.experts)
+    data = io.BytesIO()
+    remade.image.save(data, "PNG")
+    try:
+        out.write_bytes(with_recipe(data.getvalue(), recipe_of(agent.store, item, owner)))
+    except OSError as error:
+        raise UserError(
+            f"{str(out)!r} cannot be written ({error.strerror}): name another file.", kind="bad_out"
+        ) from error
+    if as_json:
+        typer.echo(json.dumps({"picture": item, "path": str(out), "same": remade.same, "other": list(remade.other)}))
+    elif remade.same:
+        typer.echo(f"{item} made again: the same to the bit, in {out}")
+    else:
+        why = "; ".join(remade.other) or "weights, settings and versions are as they were; it may be another machine"
+        typer.echo(f"{item} made again, in {out}, but not the same: {why}.")
+    if not remade.same:
+        raise typer.Exit(2)
 
 
 def forget(

@@ -19,7 +19,7 @@ from ..settings import Profile
 from .contracts import Expert
 from .progress import Progress
 from .registry import expert_class, spec_of
-from .weights import declared_by
+from .weights import declared_by, fingerprint
 
 DEEPEST = 3  # attributes from an expert to the modules that it asks
 
@@ -82,6 +82,7 @@ class ExpertPool:
         self._classes = dict(classes or {})
         self._slots: dict[str, _Slot] = {}
         self._about: dict[str, Mapping[str, Any]] = {}
+        self._weights: dict[str, str | None] = {}
         self._rows: dict[str, int] | None = None  # of each role's forwards while batches are fixed
         self._guard = threading.Lock()  # of the dictionary of slots
         self._loading = threading.Lock()  # one load at a time
@@ -169,6 +170,15 @@ class ExpertPool:
                 expert.fix_rows(rows)
             else:
                 break
+
+    def weights(self, role: str) -> str | None:
+        """A SHA-256 that names the weights in a role (see `weights.fingerprint`); None where there are none."""
+        if role not in self._weights:
+            try:
+                self._weights[role] = fingerprint(spec_of(role, self.profile))
+            except UserError:
+                return None
+        return self._weights[role]
 
     @property
     def device(self) -> str:

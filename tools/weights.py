@@ -90,6 +90,28 @@ def hash_of_files(files: Mapping[str, str]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
+def fingerprint(spec: ModelSpec) -> str | None:
+    """One SHA-256 that names all the weights behind a spec: that on the card of a zoo model; None without files.
+
+    The hub's cache names a large file by its SHA-256, which saves reading gigabytes; other files are read.
+
+    Raises:
+        UserError: nothing lies there.
+    """
+    if not spec.has_files:
+        return None
+    place = resolve(spec)
+    if spec.shipped:
+        return str(read_json(place / "card.json")["sha256"])
+    files = [place] if place.is_file() else sorted(place.rglob("*.safetensors")) or sorted(place.rglob("*.bin"))
+    return hash_of_files({str(file.relative_to(place)): _named_or_read(file) for file in files})
+
+
+def _named_or_read(file: Path) -> str:
+    blob = file.resolve().name
+    return blob if len(blob) == 64 and set(blob) <= set("0123456789abcdef") else sha256(file)
+
+
 def quiet_transformers() -> None:
     """Keep transformers from drawing its own progress bars: a library prints nothing."""
     from transformers.utils import logging

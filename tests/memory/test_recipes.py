@@ -12,9 +12,11 @@ from web_house import RENDERED, SCENE
 from saccade import Agent, UserError
 from saccade.cli.program import main
 from saccade.memory.recipes import recipe_in, recipe_of
+from saccade.scenes.about import about
 from saccade.settings import Settings
 from saccade.testing import ScriptedController, call
 from saccade.testing.experts import TrueExperts
+from saccade.tools.remaking import make_again
 
 
 @pytest.fixture
@@ -54,6 +56,43 @@ def test_the_file_that_was_handed_out_carries_it(asked):
     (image,) = painted.images
     assert recipe_in(image.path) == recipe_of(agent.store, image.id, "ann")
     assert np.array_equal(np.asarray(Image.open(image.path)), np.asarray(agent.store.open(image.id, "ann", alpha=True)))
+
+
+def test_it_is_made_again_bit_by_bit(asked):
+    agent, painted, edited = asked
+    for picture in (painted.images[0], edited.images[0]):
+        before = agent.store.ledger.read("SELECT count(*) AS n FROM calls", ())[0]["n"]
+        remade = make_again(agent.store, picture.id, "ann", agent.tools, agent.experts)
+        assert remade.same
+        assert remade.other == ()
+        assert np.array_equal(np.asarray(remade.image), np.asarray(agent.store.open(picture.id, "ann", alpha=True)))
+        assert agent.store.ledger.read("SELECT count(*) AS n FROM calls", ())[0]["n"] == before, "nothing is written"
+
+
+def test_what_is_no_longer_as_it_was_is_told(asked, monkeypatch):
+    agent, painted, _ = asked
+    truth = agent.experts.painter
+    drawn = truth.paint
+    monkeypatch.setattr(truth, "paint", lambda request: drawn(request).transpose(Image.Transpose.FLIP_TOP_BOTTOM))
+    monkeypatch.setattr(agent.experts, "about", lambda role: about(role) | {"steps": 3}, raising=False)
+    remade = make_again(agent.store, painted.images[0].id, "ann", agent.tools, agent.experts)
+    assert not remade.same
+    assert remade.other == ("settings was {} and is {'steps': 3}",)
+    with pytest.raises(UserError, match="there is no tool 'generate_image' here"):
+        make_again(agent.store, painted.images[0].id, "ann", {}, agent.experts)
+
+
+def test_the_bundled_painter_s_are_made_again_by_the_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SACCADE_HOME", str(tmp_path / "home"))
+    script = [call("generate_image", prompt="a red cube", tries=2, steps=2), "Here it is: img_1."]
+    with Agent(controller=ScriptedController(script), home=tmp_path / "home") as agent:
+        (image,) = agent.chat(user="ann", out=tmp_path / "out").send("Paint a red cube").images
+    again = tmp_path / "again.png"
+    assert main_quietly(["recipe", str(image.path), "--again", str(again), "--user", "ann", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"picture": image.id, "path": str(again), "same": True, "other": []}
+    assert again.read_bytes() == image.path.read_bytes(), "with the same recipe in it"
+    assert main_quietly(["recipe", "pic_000000000000", "--again", str(again), "--user", "ann"]) == 2
 
 
 def test_the_command(asked, capsys, monkeypatch, tmp_path):

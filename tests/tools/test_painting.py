@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from painted_worlds import Blind, World, grey, noise
 from PIL import Image
 
 from saccade.errors import ExpertFailed
-from saccade.memory.pictures.store import PictureStore
-from saccade.memory.workspace import LedgerWorkspace
 from saccade.scenes.about import about
 from saccade.settings import load_profile
 from saccade.testing import SceneBook, TrueExperts
-from saccade.tools.contracts import Talk, ToolContext
+from saccade.tools.contracts import ToolContext
 from saccade.tools.pool import ExpertPool
-from saccade.tools.registry import all_tools
 from saccade.tools.requests import Paint
-from saccade.tools.runner import ToolRunner
 from saccade.tools.shared.painting import repaint
 from saccade.tools.shared.painting.judging import judge
 from saccade.tools.shared.painting.layout import holds, lay_out
@@ -78,33 +75,6 @@ def test_a_bottle_gets_a_tall_box():
     assert box[3] - box[1] > 1.8 * (box[2] - box[0])
 
 
-class World:
-    """A conversation about one drawn scene, with experts that never err, and a painter of choice."""
-
-    def __init__(self, paint=None, scene=559):
-        self.book = SceneBook()
-        self.image = self.book.draw(scene)
-        self.workspace = LedgerWorkspace(PictureStore(None), "chat_000000000000", "ann")
-        self.workspace.begin_turn([self.image])
-        self.asked = []
-        self.truth = TrueExperts(self.book)
-        self.paint = paint
-        self.runner = ToolRunner(all_tools(), self.workspace, self)
-        self.context = ToolContext(self.workspace, self, None, Talk(turn=1))
-
-    def ask(self, role, requests):
-        if role != "painter":
-            return self.truth.ask(role, requests)
-        self.asked += requests
-        return [self.paint(one) for one in requests] if self.paint else self.truth.ask(role, requests)
-
-    def about(self, role):
-        return self.truth.about(role)
-
-    def __call__(self, **arguments):
-        return self.runner.run(f"call_{len(self.asked)}{arguments}", "generate_image", arguments, 1)
-
-
 def test_a_picture_is_made_as_it_was_asked():
     world = World()
     told = world(prompt="a red metal cube left of a blue ball", count=2)
@@ -159,29 +129,6 @@ def test_bad_requests_are_refused_and_nothing_is_painted(arguments, said):
 
 
 # ---------------------------------------------------------------- parts painted anew
-
-
-def grey(request):
-    return Image.new("RGB", request.size, (120, 130, 140))
-
-
-def noise(size=(90, 70), alpha=False):
-    rng = np.random.default_rng(5)
-    return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 4 if alpha else 3), dtype=np.uint8))
-
-
-class Blind(World):
-    """Nothing is ever seen: what is painted is judged as a removal that worked."""
-
-    def ask(self, role, requests):
-        if role == "detector":
-            import supervision as sv
-
-            return [sv.Detections.empty() for _ in requests]
-        if role == "clip":
-            return [np.full(len(getattr(one, "labels", one.phrases if hasattr(one, "phrases") else ())), 0.1)
-                    for one in requests]  # fmt: skip
-        return super().ask(role, requests)
 
 
 @pytest.mark.parametrize("alpha", [False, True])

@@ -1,7 +1,7 @@
 """The tool that changes pictures: `edit_image`.
 
-Most of what it does is exact and works on any picture. To remove, replace, recolour or add a thing it asks the painter,
-and says what did not come out.
+Most of what it does is exact and works on any picture. To remove, replace, recolour or add a thing, or to paint a new
+background or the whole picture anew, it asks the painter, and says what did not come out.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..contracts import PictureDraft, PictureHandle, Recalled, Recorded, ToolArg
 from ..shared import edits
 from ..shared.drawing import labelled
 from ..shared.geometry import size_text
-from ..shared.making import PictureTool
-from ..shared.painting.named import painted
+from ..shared.making import PictureTool, made_with, versions
+from ..shared.painting.named import painted, seed_of
 from ..values import picture_value
 
 WORDS = {
@@ -27,7 +27,8 @@ WORDS = {
     "saturation": "saturation changed", "sharpen": "sharpened", "greyscale": "greyscale", "auto": "levels spread",
     "invert": "colours inverted", "paste": "pasted on", "label": "labelled", "collage": "set side by side",
     "remove": "without what was named", "replace": "with another thing in its place", "recolour": "recoloured",
-    "add": "with one thing more",
+    "add": "with one thing more", "background": "before another background", "restyle": "painted anew as a whole",
+    "instruct": "changed as it was told",
 }  # fmt: skip
 
 
@@ -67,6 +68,7 @@ class EditImage(PictureTool[EditImageArguments]):
         image = image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
         moved: str | None = None
         lacks: list[str] = []
+        made: list[dict[str, Any]] = []
         for edit in arguments.edits:
             regions = getattr(edit, "regions", None)
             if regions and moved:
@@ -80,6 +82,7 @@ class EditImage(PictureTool[EditImageArguments]):
                     ImageColor.getrgb(getattr(edit, "color", "white"))
                 if isinstance(edit, edits.PAINTED):
                     image, verdicts = painted(context, image, arguments.image, edit)
+                    made = [made_with(context, "painter") | {"seed": seed_of(context)}]
                     lacks += [f"{edit.do}: {one.text()}" for one in verdicts if not one.good]
                 else:
                     image = _edited(image, edit, arguments.image, context)
@@ -89,7 +92,8 @@ class EditImage(PictureTool[EditImageArguments]):
                 moved = edit.do
         draft = PictureDraft(image, "edit", picture.id)
         done = [edit.model_dump(mode="json", exclude_defaults=True) | {"do": edit.do} for edit in arguments.edits]
-        return ToolResult(pictures=[draft], facts={"edits": done, "lacks": "; ".join(lacks)})
+        facts = {"edits": done, "lacks": "; ".join(lacks), "versions": versions("pillow", "numpy")}
+        return ToolResult(pictures=[draft], facts=facts | ({"painted": made} if made else {}))
 
     def observe(self, arguments: EditImageArguments, recorded: Recorded) -> str:
         """The new picture's handle and size, and what was done."""

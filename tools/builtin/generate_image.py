@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import version
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from PIL import Image
@@ -11,11 +10,10 @@ from pydantic import Field, model_validator
 
 from ...errors import ExpertFailed, ToolRetry
 from ..contracts import PictureDraft, Recorded, ToolArguments, ToolContext, ToolResult
-from ..embedder import view_of_image
-from ..requests import Match, Paint
+from ..requests import Paint
 from ..shared.geometry import size_text
-from ..shared.making import PictureTool
-from ..shared.painting.judging import Verdict, judge
+from ..shared.making import PictureTool, made_with
+from ..shared.painting.judging import Verdict, judge, judge_any
 from ..shared.painting.layout import lay_out
 from ..shared.painting.wanted import Asked, Wanted, read_prompt
 
@@ -138,14 +136,14 @@ def _best(
     requests: list[Paint] = []
     for one in seeds:
         boxes = [thing.box for thing in arguments.things] or (
-            lay_out(wanted, one, about) if about.get("grounded") else None
+            lay_out(wanted, one, about) if takes_boxes(about) and wanted.things else None
         )
         things = None
-        if about.get("grounded"):
-            if boxes is None:
+        if about.get("grounded") or (boxes and takes_boxes(about)):
+            if boxes is None and wanted.things:
                 raise ToolRetry("There is no room for all of that in one picture: ask for fewer things.",
                                 kind="bad_arguments")  # fmt: skip
-            things = tuple((asked.words, box) for asked, box in zip(wanted.things, boxes, strict=True))
+            things = tuple((asked.words, box) for asked, box in zip(wanted.things, boxes or (), strict=True))
         background = wanted.background or (PLAIN if PLAIN in about.get("backgrounds", ()) else "")
         requests.append(
             Paint(
@@ -155,35 +153,33 @@ def _best(
     made = context.experts.ask("painter", requests)
     best: tuple[Image.Image, Verdict, dict[str, Any]] | None = None
     for request, image in zip(requests, made, strict=True):
-        verdict = _judged(context, image, wanted, request)
+        verdict = _judged(context, image, wanted, request, arguments.things)
         if best is None or verdict.score > best[1].score:
             recipe = {
                 "prompt": request.prompt, "negative": request.negative, "seed": request.seed, "steps": request.steps,
                 "guidance": request.guidance, "background": request.background,
                 "things": [[words, [round(value, 4) for value in box]] for words, box in request.things or ()],
-                "weights": about.get("weights"), "versions": _versions(),
-            }  # fmt: skip
+            } | made_with(context, "painter")  # fmt: skip
             best = image, verdict, recipe
     assert best is not None  # `tries` is at least 1
     return best
 
 
-@cache
-def _versions() -> dict[str, str]:
-    """Of what paints: another version may paint other pixels."""
-    return {name: version(name) for name in ("diffusers", "torch", "transformers")}
+def takes_boxes(about: Mapping[str, Any]) -> bool:
+    """Whether a painter is told where things stand: in its words, or by a ControlNet for segments."""
+    return bool(about.get("grounded")) or "segments" in about.get("parts", {})
 
 
-def _judged(context: ToolContext, image: Image.Image, wanted: Wanted, request: Paint) -> Verdict:
-    """By the things that are asked for; by CLIP alone where the painter's words are not ours to read."""
+def _judged(
+    context: ToolContext, image: Image.Image, wanted: Wanted, request: Paint, things: tuple[Placed, ...]
+) -> Verdict:
+    """By the things that are asked for, and where they shall stand."""
+    w, h = image.size
+    shares = [box for _, box in request.things] if request.things is not None else [one.box for one in things] or None
+    boxes = None if shares is None else [(b[0] * w, b[1] * h, b[2] * w, b[3] * h) for b in shares]
     if context.about("painter").get("kinds"):
-        boxes = None
-        if request.things is not None:
-            w, h = image.size
-            boxes = [(b[0] * w, b[1] * h, b[2] * w, b[3] * h) for _, b in request.things]
         return judge(context, image, wanted, boxes)
-    likely = context.experts.ask("clip", [Match(view_of_image(image), (request.prompt[:120],))])[0]
-    return Verdict(float(likely[0]))
+    return judge_any(context, image, wanted, request.prompt, boxes)
 
 
 def _size(arguments: GenerateImageArguments) -> tuple[int, int] | None:

@@ -171,6 +171,30 @@ class Add(_Edit, frozen=True):
         return self
 
 
+class Background(_Edit, frozen=True):
+    """Paint what is behind the things anew: `by` names it. `regions` stay; where none is named, all that is seen."""
+
+    do: Literal["background"]
+    by: Annotated[str, Field(min_length=1, max_length=80)]
+    regions: Annotated[tuple[RegionHandle, ...], Field(max_length=8)] = ()
+
+
+class Restyle(_Edit, frozen=True):
+    """Paint the whole picture anew by a prompt, and keep of it its look, its edges or its depth."""
+
+    do: Literal["restyle"]
+    prompt: Annotated[str, Field(min_length=1, max_length=400)]
+    keep: Literal["look", "edges", "depth"] = "look"
+    strength: Annotated[float, Field(ge=0.05, le=1)] | None = None  # of "look": how far it may go from it
+
+
+class Instruct(_Edit, frozen=True):
+    """Have a model that follows instructions change the whole picture: "make it winter"."""
+
+    do: Literal["instruct"]
+    what: Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class Undo(_Edit, frozen=True):
     """Go back to the picture as it was before its last edit, or, with "first", before all of them."""
 
@@ -180,10 +204,11 @@ class Undo(_Edit, frozen=True):
 
 Edit = Annotated[
     Crop | Rotate | Flip | Resize | Hide | Adjust | Tone | Paste | Label | Collage | Remove | Replace | Recolour | Add
-    | Undo,
+    | Background | Restyle | Instruct | Undo,
     Field(discriminator="do"),
 ]  # fmt: skip
-PAINTED = (Remove, Replace, Recolour, Add)  # these ask a model
+Painted = Remove | Replace | Recolour | Add | Background | Restyle | Instruct
+PAINTED = (Remove, Replace, Recolour, Add, Background, Restyle, Instruct)  # these ask a model
 GEOMETRY = (Crop, Rotate, Flip, Resize, Collage)  # after these, boxes of the picture as it was are no longer right
 
 

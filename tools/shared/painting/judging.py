@@ -54,6 +54,7 @@ def judge(
     wanted: Wanted,
     boxes: Sequence[Box] | None = None,
     within: np.ndarray | None = None,
+    known: Sequence[Box] = (),
 ) -> Verdict:
     """Compare what is seen in a picture with what was asked for.
 
@@ -63,6 +64,7 @@ def judge(
         wanted: what should be there.
         boxes: where each thing should stand, xyxy pixels; None: anywhere.
         within: only things with their centre in this mask (height, width) count; None: all.
+        known: boxes of what was there before, and counts as nothing new.
 
     Raises:
         ExpertFailed: the detector or CLIP failed.
@@ -73,6 +75,8 @@ def judge(
     if within is not None:
         seen = [box for box in seen if within[_inside((box[1] + box[3]) / 2, image.height),
                                               _inside((box[0] + box[2]) / 2, image.width)]]  # fmt: skip
+    if known:
+        seen = [box for box in seen if box_iou(np.array(box), np.array(known)).max() < THERE]
     phrases = [without_sizes(asked).words for asked in wanted.things]
     if not seen or not phrases:
         return Verdict(float(not seen and not phrases), tuple(phrases), (), len(seen))
@@ -95,6 +99,65 @@ def judge(
     extra = len(seen) - len(stands)
     met = len(stands) + len(wanted.relations) - len(broken)
     return Verdict(met / (len(phrases) + len(wanted.relations) + extra), missing, broken, extra)
+
+
+def judge_any(
+    context: ToolContext, image: Image.Image, wanted: Wanted, prompt: str, boxes: Sequence[Box] | None = None
+) -> Verdict:
+    """As `judge`, of a picture that may show anything: nothing in it is too much, and each thing is looked for by name.
+
+    A thing that no box is found for, but that CLIP takes to be true of the whole picture ("oil painting"), is there.
+
+    Args:
+        context: who to ask.
+        image: the picture, RGB.
+        wanted: what should be there, as far as the prompt names things.
+        prompt: all of it.
+        boxes: where each thing should stand, xyxy pixels; None: anywhere.
+
+    Raises:
+        ExpertFailed: the detector or CLIP failed.
+    """
+    view = view_of_image(image)
+    phrases = [asked.words for asked in wanted.things]
+    named = tuple(dict.fromkeys([*phrases, prompt[:120]]))
+    likely = dict(zip(named, context.experts.ask("clip", [Match(view, named)])[0].tolist(), strict=True))
+    whole = float(likely[prompt[:120]])
+    if not phrases:
+        return Verdict(whole, () if whole >= TRUE_FROM else (prompt[:120],))
+    found = {phrase: _found(context, view, phrase) for phrase in dict.fromkeys(phrases)}
+    placed: list[Box | None] = []
+    for at, phrase in enumerate(phrases):
+        there = found[phrase]
+        if boxes is not None and there:
+            shares = box_iou(np.array(boxes[at]), np.array(there))
+            there = [there[int(shares.argmax())]] if shares.max() >= THERE else []
+        placed.append(there[0] if there else None)
+        if there:
+            found[phrase] = [box for box in found[phrase] if box != there[0]]
+    missing = tuple(
+        phrase for phrase, box in zip(phrases, placed, strict=True)
+        if box is None and (boxes is not None or phrases.count(phrase) > 1 or likely[phrase] < TRUE_FROM)
+    )  # fmt: skip
+    shares_of = [(0.0, 0.0, 0.0, 0.0) if box is None else _shares(box, image.size) for box in placed]
+    broken = tuple(
+        f"{phrases[one]} {relation} {phrases[other]}"
+        for one, relation, other in wanted.relations
+        if placed[one] is not None and placed[other] is not None and not holds(shares_of, one, relation, other)
+    )
+    met = len(phrases) - len(missing) + len(wanted.relations) - len(broken)
+    # Where two pictures meet as much, the one that is more like the whole prompt goes before.
+    return Verdict((met + 0.5 * whole) / (len(phrases) + len(wanted.relations) + 0.5), missing, broken)
+
+
+def _found(context: ToolContext, view: View, phrase: str) -> list[Box]:
+    """Boxes of what a phrase names, likeliest first."""
+    boxes, _, _ = things_in(context.experts.ask("detector", [Detect(view, phrase)])[0], view.size)
+    if not boxes:
+        return []
+    shares = [float(one[0]) for one in context.experts.ask("clip", [Match(_crop(view, b), (phrase,)) for b in boxes])]
+    order = sorted(range(len(boxes)), key=lambda at: -shares[at])
+    return [boxes[at] for at in order if shares[at] >= TRUE_FROM]
 
 
 def _crop(view: View, box: Box) -> View:

@@ -11,7 +11,7 @@ from ...embedder import view_of_image
 from ...look import Look, look
 from .. import edits
 from ..finding import find
-from . import repaint
+from . import repaint, whole
 from .judging import Verdict
 
 
@@ -19,7 +19,7 @@ def painted(
     context: ToolContext,
     image: Image.Image,
     handle: str,
-    edit: edits.Remove | edits.Replace | edits.Recolour | edits.Add,
+    edit: edits.Painted,
 ) -> tuple[Image.Image, list[Verdict]]:
     """The picture after an edit, and how each change in it came out.
 
@@ -27,7 +27,7 @@ def painted(
         context: who to ask.
         image: the picture as it is by now, RGB or RGBA.
         handle: of the picture that it was at first.
-        edit: what to do.
+        edit: what to do, one of `edits.PAINTED`.
 
     Raises:
         ToolRetry: what is named is not there, is of another picture, or the painter does not know it.
@@ -35,7 +35,10 @@ def painted(
     """
     seen = look(context, handle)
     about = context.about("painter")
-    seed = 7919 * context.talk.turn
+    seed = seed_of(context)
+    if isinstance(edit, edits.Background | edits.Restyle | edits.Instruct):
+        image, verdict = whole.changed(context, image, seen, edit, seed)
+        return image, [verdict]
     verdicts: list[Verdict] = []
     if isinstance(edit, edits.Add):
         repaint.check_words(edit.what, about)
@@ -73,6 +76,11 @@ def painted(
         image, verdict = repaint.repaint(context, image, change, seed + 101 * number)
         verdicts.append(verdict)
     return image, verdicts
+
+
+def seed_of(context: ToolContext) -> int:
+    """The seed of a turn's edits: another turn tries anew."""
+    return 7919 * context.talk.turn
 
 
 def _boxes(

@@ -8,7 +8,7 @@ painted and the one that meets the check best is kept (see `judging`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from ....errors import ToolRetry
 from ....memory.records import Box
 from ...contracts import ToolContext
 from ...embedder import view_of_image
-from ...requests import Classify, Detect, Paint, Segment
-from ..finding import asked_for_only, things_in
+from ...requests import Classify, Detect, Match, Paint, Segment
+from ..finding import TRUE_FROM, asked_for_only, things_in
 from ..geometry import box_iou, mask_box
 from .judging import Verdict, judge
 from .layout import SIDES
@@ -41,6 +41,8 @@ class Change:
     area: np.ndarray  # (height, width) bool
     words: str = ""
     box: Box | None = None  # where the new thing shall stand, xyxy pixels
+    background: str = ""  # what shall be behind it; "": what is there now
+    kept: tuple[Box, ...] | None = None  # boxes of what stays, of a change that is all around it: it is not grown
 
 
 def mask_of(context: ToolContext, image: Image.Image, box: Box) -> np.ndarray:
@@ -143,13 +145,15 @@ def repaint(context: ToolContext, image: Image.Image, change: Change, seed: int)
     window = _window(change, image.size)
     x0, y0, x1, y1 = window
     side = x1 - x0
-    area = ndimage.binary_dilation(change.area, iterations=max(2, round(GROWN * side)))
+    area = change.area
+    if change.kept is None:
+        area = ndimage.binary_dilation(area, iterations=max(2, round(GROWN * side)))
     shown = image.convert("RGB").crop(window)
     things = ()
     if change.words and change.box is not None:
         b = change.box
         things = ((change.words, ((b[0] - x0) / side, (b[1] - y0) / side, (b[2] - x0) / side, (b[3] - y0) / side)),)
-    background = _backdrop(context, image, about)
+    background = change.background or _backdrop(context, image, about)
     request = {
         "prompt": change.words or background or "empty background",
         "things": things, "background": background, "image": shown, "mask": area[y0:y1, x0:x1], "size": (side, y1 - y0),
@@ -160,7 +164,9 @@ def repaint(context: ToolContext, image: Image.Image, change: Change, seed: int)
     for piece in made:
         whole = _pasted(image, piece, area, window)
         boxes = [change.box] if change.box is not None else None
-        verdict = judge(context, whole.convert("RGB"), wanted, boxes, area)
+        verdict = judge(context, whole.convert("RGB"), wanted, boxes, area, change.kept or ())
+        if change.background and not _is_before(context, whole, change.background, about):
+            verdict = replace(verdict, score=verdict.score / 2, missing=(*verdict.missing, change.background))
         if best is None or verdict.score > best[1].score:
             best = whole, verdict
     assert best is not None  # there is at least one try
@@ -187,6 +193,14 @@ def _backdrop(context: ToolContext, image: Image.Image, about: Mapping[str, Any]
     shares = context.experts.ask("clip", [Classify(view_of_image(image.convert("RGB")), names)])[0]
     best = int(np.argmax(shares))
     return names[best] if float(shares[best]) >= SURE else ""
+
+
+def _is_before(context: ToolContext, image: Image.Image, background: str, about: Mapping[str, Any]) -> bool:
+    """Whether CLIP takes a picture's background for what it shall be."""
+    view, names = view_of_image(image.convert("RGB")), tuple(about.get("backgrounds", ()))
+    if background in names:
+        return int(np.argmax(context.experts.ask("clip", [Classify(view, names)])[0])) == names.index(background)
+    return float(context.experts.ask("clip", [Match(view, (background,))])[0][0]) >= TRUE_FROM
 
 
 def _pasted(image: Image.Image, piece: Image.Image, area: np.ndarray, window: tuple[int, int, int, int]) -> Image.Image:
