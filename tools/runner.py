@@ -220,7 +220,7 @@ def _words(message: str, recorded: Recorded) -> str:
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments as JSON can hold them and UTF-8 can write them, whatever a model made up (NaN, half characters)."""
     try:
-        text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(arguments, ensure_ascii=False)
+        return json.loads(text.encode("utf-8", "replace"), parse_constant=lambda name: f"{name} (no number)")
     except (ValueError, TypeError, RecursionError):
         return {"malformed": ascii(arguments)[:200]}
-    return json.loads(text.encode("utf-8", "replace"))

@@ -137,14 +137,25 @@ REFUSED = [
     ([{"do": "blur", "regions": ["reg_9"]}], "reg_9"),
     ([{"do": "paste", "picture": "img_9"}], "img_9"),
     ([{"do": "flip"}, {"do": "blur", "regions": ["reg_1"]}], "put blur before it"),
+    ([{"do": "rotate", "degrees": float("nan")}], "NaN (no number)"),
+    ([{"do": "rotate", "degrees": float("inf")}], "Infinity (no number)"),
+    ([{"do": "resize", "width": 20_000}], "at most 16384"),
+    ([{"do": "resize", "width": 16_000, "height": 1}, {"do": "resize", "height": 16_000}], "a side has at most 16384"),
+    ([{"do": "brightness", "amount": -1}], "at least 0"),
+    ([{"do": "flip"}] * 1000, "at most 8 items"),
+    ([{"do": "restyle", "prompt": "x" * 10_000}], "at most 400 characters"),
+    ([{"do": "background", "by": ""}], "not be empty"),
 ]
 
 
 @pytest.mark.parametrize(("edits", "told"), REFUSED)
 def test_what_cannot_be_done_is_told(desk, edits, told):
+    before = desk.workspace.store.ledger.read("SELECT count(*) AS n FROM pictures", ())[0]["n"]
     seen = desk(*edits)
     assert not seen.ok
     assert told in seen.text
+    assert len(seen.text) < 700, "what was given is quoted, and not repeated at length"
+    assert desk.workspace.store.ledger.read("SELECT count(*) AS n FROM pictures", ())[0]["n"] == before
 
 
 def test_a_region_of_another_picture(desk):

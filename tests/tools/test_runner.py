@@ -79,7 +79,7 @@ COMPLAINTS = [
     ("classify_image", {"image": "img_1", "labels": ["red"]}, "bad_arguments", ["at least 2 items"]),
     ("classify_image", {"image": "img_1", "labels": ["red", "red "]}, "bad_arguments", ["'red' stands there twice"]),
     ("crop_image", {"image": "img_1"}, "bad_arguments", ["whole picture already", 'find_objects(image="img_1")']),
-    ("crop_image", {"image": "reg_1", "margin": float("nan")}, "bad_arguments", ["malformed"]),
+    ("crop_image", {"image": "reg_1", "margin": float("nan")}, "bad_arguments", ["NaN (no number)"]),
 ]
 
 
