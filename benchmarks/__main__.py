@@ -16,8 +16,11 @@ from ..evals.models import models_of
 from ..settings import load_profile
 
 NAMES = ("agent_overhead", "startup", "sam_prompts", "llava", "index", "memory")
-# Run only when named: half an hour and more each, and `install` takes the network, `serving` the extras.
-OWN_FILE = {name: Path(f"docs/results/{name}.json") for name in ("kills", "install", "serving", "tasks", "task_kills")}
+# Run only when named: minutes to half an hour each, and `install` takes the network, `serving` the extras.
+OWN_FILE = {
+    name: Path(f"docs/results/{name}.json")
+    for name in ("kills", "install", "serving", "tasks", "task_kills", "fuzzed_files")
+}
 
 
 def rows(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -244,8 +244,8 @@ def _copies(agent: Agent, folder: Path, images: dict[str, Image.Image]) -> dict[
 
 
 def _index(agent: Agent, paths: Sequence[Path]) -> dict[Path, str]:
-    """Take files in for the owner of copies, as `saccade index --no-regions` does; the ids."""
-    found = Indexing(agent.runtime, COPIES, regions=False).run(paths)
+    """Take files in for the owner of copies, as `saccade index --no-regions --no-words` does; the ids."""
+    found = Indexing(agent.runtime, COPIES, regions=False, words=False).run(paths)
     return {one.path: one.id for one in found if one.id is not None}
 
 

@@ -20,6 +20,7 @@ from .forgetting import Forgetting
 from .index.chroma import Embedded, Place, Server
 from .index.health import Health
 from .index.index import NUDGE, Index
+from .ledger.memory_rows import APART
 from .pictures.intake import Intake
 from .pictures.store import PictureStore
 from .query import Embedder, Forgotten, Hit, Indexed, Query, Report
@@ -181,9 +182,8 @@ class Memory:
             "SELECT kind, count(*) AS n FROM memories WHERE owner = ? GROUP BY kind", (owner,)
         )
         found = {f"{row['kind']}s": row["n"] for row in rows}
-        space = self._search.space(owner) if self.embedder is not None else None
         sql = "SELECT count(*) AS n FROM vectors WHERE space = ?"
-        vectors = self.store.ledger.read(sql, (space.id,))[0]["n"] if space is not None else 0
+        vectors = sum(self.store.ledger.read(sql, (space.id,))[0]["n"] for space in self._search.spaces(owner))
         return {"pictures": found.get("pictures", 0), "regions": found.get("regions", 0), "vectors": vectors}
 
     @property
@@ -192,8 +192,9 @@ class Memory:
         if self.index.notice is None and self.embedder is not None:
             one = self.embedder
             others = self.store.ledger.read(
-                "SELECT 1 FROM spaces s JOIN models m ON m.id = s.model WHERE m.name <> ? OR m.sha256 <> ? LIMIT 1",
-                (one.name, one.sha256),
+                "SELECT 1 FROM spaces s JOIN models m ON m.id = s.model "
+                "WHERE m.name NOT IN (?, ?) OR m.sha256 <> ? LIMIT 1",
+                (one.name, one.name + APART, one.sha256),
             )
             if others:
                 return (
@@ -265,8 +266,7 @@ class Memory:
 
     def _index_lately(self, owner: str) -> None:
         """Let the index follow in the background when much waits."""
-        space = self._search.space(owner)
-        if space is not None and self.index.waiting(space) > NUDGE:
+        if sum(self.index.waiting(space) for space in self._search.spaces(owner)) > NUDGE:
             self.index.nudge()
 
     def _forget_old(self) -> None:

@@ -47,6 +47,9 @@ class Embedder(Protocol):
         """(n, dim) float32 of unit length."""
         ...
 
+    # It may also have `knows(images) -> Sequence[bool]`: whether whole pictures are of a kind that the model knows.
+    # What it does not know is remembered apart: neither words nor other pictures find it by its looks.
+
 
 @dataclass(frozen=True)
 class Query:
@@ -67,6 +70,7 @@ class Query:
     label: str | None = None  # a region's label, the whole of it in any case
     source: str | None = None  # a file that the picture is or was given as: its path, or the last parts of it
     kind: MemoryKind | None = None
+    unlike: bool = False  # the picture is of no kind that the model knows: the same picture is looked for, no likeness
     exact: bool = False  # search the ledger's vectors, not the index
 
 

@@ -12,14 +12,15 @@ from PIL import Image
 from .finding.search import Search
 from .ledger.group_commit import Together
 from .ledger.memory_rows import (
+    APART,
     Item,
     begin_search,
     begin_space,
     chunks,
     item_of,
     packed,
-    space_of,
     touch,
+    whole_of,
     write_memory,
     write_texts,
     write_vector,
@@ -41,6 +42,7 @@ class Ready:
     sketch: bytes | None = None
     near: tuple[int, ...] = ()  # memories of the same picture, there already
     twins: tuple[str, ...] = ()  # items of the same picture, in the same batch
+    apart: bool = False  # of a kind that the embedder does not know
 
 
 class Remembering:
@@ -109,10 +111,24 @@ class Remembering:
         if vectors is None:
             return [Ready(item, sketch=tiny) for item, tiny in zip(items, sketches, strict=True)]
         near, twins = self._near(owner, items, vectors.astype(np.float32), sketches)
+        known = self._known(items, images)
         return [
-            Ready(item, vectors[place].tobytes(), sketches[place], near[place], twins[place])
+            Ready(item, vectors[place].tobytes(), sketches[place], near[place], twins[place], not known[place])
             for place, item in enumerate(items)
         ]
+
+    def _known(self, items: Sequence[Item], images: Sequence[Image.Image]) -> list[bool]:
+        """Whether the embedder knows such pictures: of a region or a crop, the picture that it is a part of."""
+        knows = getattr(self._embedder, "knows", None)
+        if knows is None:
+            return [True] * len(items)
+        wholes = [whole_of(self._ledger, item) for item in items]
+        shown: dict[str, Image.Image] = {}
+        for item, image, sha256 in zip(items, images, wholes, strict=True):
+            if sha256 not in shown:
+                shown[sha256] = image if item.box is None and sha256 == item.sha256 else self._store.pixels(sha256)
+        told = dict(zip(shown, knows(list(shown.values())), strict=True))
+        return [bool(told[sha256]) for sha256 in wholes]
 
     def thumbnails(self, items: Sequence[Item], images: Sequence[Image.Image]) -> None:
         """Write the thumbnails of items."""
@@ -123,17 +139,18 @@ class Remembering:
     def embedded(self, owner: str, items: Sequence[str]) -> set[str]:
         """Those of the items that have a vector of the present embedder (without one: that are remembered)."""
         found: set[str] = set()
-        space = self._search.space(owner)
-        if self._embedder is not None and space is None:
+        spaces = [str(space.id) for space in self._search.spaces(owner)]
+        if self._embedder is not None and not spaces:
             return found
         for start in range(0, len(items), 500):
             part = items[start : start + 500]
             marks = ", ".join("?" * len(part))
             sql = f"SELECT m.item FROM memories m WHERE m.owner = ? AND m.item IN ({marks})"
             values: list[object] = [owner, *part]
-            if space is not None:
-                sql += " AND EXISTS (SELECT 1 FROM vectors v WHERE v.memory = m.id AND v.space = ?)"
-                values.append(space.id)
+            if spaces:
+                sql += (
+                    f" AND EXISTS (SELECT 1 FROM vectors v WHERE v.memory = m.id AND v.space IN ({', '.join(spaces)}))"
+                )
             found.update(row["item"] for row in self._ledger.read(sql, values))
         return found
 
@@ -241,13 +258,13 @@ class Remembering:
         return near, twins
 
     def _candidates(self, owner: str, vectors: np.ndarray) -> list[list[int]]:
-        one = self._embedder
-        space = None if one is None else space_of(self._ledger, owner, one.name, one.sha256, one.dim)
-        if space is None:
-            return [[] for _ in vectors]
-        table = self._search.cache.of(space)
-        found = table.several(vectors, CANDIDATES, ~table.region[: len(table)])
-        return [[int(one) for one in ids[cosines >= COSINE]] for ids, cosines in found]
+        near: list[list[int]] = [[] for _ in vectors]
+        for space in self._search.spaces(owner):  # what was known at one size may not be at another
+            table = self._search.cache.of(space)
+            found = table.several(vectors, CANDIDATES, ~table.region[: len(table)])
+            for some, (ids, cosines) in zip(near, found, strict=True):
+                some += [int(one) for one in ids[cosines >= COSINE]]
+        return near
 
     def _sketches(self, memories: set[int]) -> dict[int, bytes]:
         found: dict[int, bytes] = {}
@@ -261,15 +278,17 @@ def write_ready(
     db: sqlite3.Connection, owner: str, ready: Sequence[Ready], model: tuple[str, str, int] | None
 ) -> list[str]:
     """Inside a transaction: write items; the ids that are new, or have got their first vector of this model."""
-    space = None if model is None else begin_space(db, owner, *model)
     done: list[str] = []
+    spaces: dict[bool, int] = {}
     for one in ready:
+        if model is not None and one.vector is not None and one.apart not in spaces:
+            spaces[one.apart] = begin_space(db, owner, model[0] + APART * one.apart, *model[1:])
         memory, new = write_memory(db, one.item, one.sketch)
         _met(db, owner, memory, one.item)
-        if one.vector is not None and space is not None:
-            if write_vector(db, space, memory, one.vector) is not None:
+        if one.vector is not None and model is not None:
+            if write_vector(db, spaces[one.apart], memory, one.vector) is not None:
                 done.append(one.item.id)
-        elif new and space is None:
+        elif new and model is None:
             done.append(one.item.id)
         others = [*one.near, *(_memory_of(db, owner, twin) for twin in one.twins)]
         for other in others:

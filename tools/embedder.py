@@ -18,7 +18,8 @@ from ..errors import ExpertFailed
 from ..memory.finding.calibration import Calibration, Rule
 from ..settings import ModelSpec, Profile
 from .contracts import Experts, View
-from .requests import Embed
+from .look import IN_DOMAIN
+from .requests import Embed, Likeness
 from .weights import read_json, resolve, sha256
 
 BATCH = 64  # pictures in one forward on a GPU
@@ -89,6 +90,15 @@ class ClipEmbedder:
             ExpertFailed: the model cannot be loaded or ran out of memory.
         """
         return self._ask([Embed(view_of_image(image)) for image in images])
+
+    def knows(self, images: Sequence[Image.Image]) -> list[bool]:
+        """Whether whole pictures are of a kind that the model knows; a model that cannot tell knows all.
+
+        Raises:
+            ExpertFailed: the model cannot be loaded or ran out of memory.
+        """
+        told: list[float | None] = self._experts.ask(self.role, [Likeness(view_of_image(image)) for image in images])
+        return [like is None or like >= IN_DOMAIN for like in told]
 
     def words(self, texts: Sequence[str]) -> np.ndarray:
         """(n, dim) float32 of unit length.

@@ -47,8 +47,9 @@ class UserMemory:
         The picture that the view shows is left out, unless it was seen before this conversation.
         """
         filters: dict[str, Any] = {"since": since, "kind": None if kind == "any" else kind}
-        vector = None if view is None else self._experts.ask("clip", [Embed(view)])[0]
-        hits = self._memory().recall(self._workspace.owner, Query(words=words, picture=vector, k=k + MORE, **filters))
+        hits = self._memory().recall(
+            self._workspace.owner, Query(words=words, k=k + MORE, **self._look(view), **filters)
+        )
         shown = None if view is None else view.picture
         found: dict[str, Recalled] = {}
         for hit in hits:
@@ -59,6 +60,15 @@ class UserMemory:
             else:
                 found.setdefault(hit.id, self._recalled(hit))
         return list(found.values())[:k]
+
+    def _look(self, view: View | None) -> dict[str, Any]:
+        """What a query looks like: a vector; pixels, where the model does not know such pictures."""
+        if view is None:
+            return {}
+        knows = getattr(self._memory().embedder, "knows", None)
+        if knows is not None and not knows([view.load()])[0]:
+            return {"picture": view.pixels(), "unlike": True}
+        return {"picture": self._experts.ask("clip", [Embed(view)])[0]}
 
     def remember(self, handle: str, note: str | None) -> None:
         """Put what `img_N` or `reg_N` names into the owner's memory, with the note as its tag."""

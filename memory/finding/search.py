@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cached_property, lru_cache
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from ...errors import UserError
 from ..index.index import TAIL, Index
-from ..ledger.memory_rows import Space, chunks, item_of, space_of, unpacked
-from ..pictures.store import PictureStore, lineage_of, path_of
-from ..pictures.thumbnails import crop, thumbnail_name
+from ..ledger.memory_rows import APART, Space, chunks, item_of, space_of, unpacked
+from ..pictures.near_duplicates import CANDIDATES, COSINE, same, sketch
+from ..pictures.store import PictureStore
+from ..pictures.thumbnails import crop
 from ..query import Embedder, Hit, Query
-from .calibration import CAPTION, NOTHING_SAID, Asked, Calibration, against_nothing
+from .calibration import CAPTION
 from .exact_search import VectorCache
 from .filters import IN_CHAT, NAMED, conditions, is_filtered, named
-from .texts import find_texts, saying, whole_sentence, why_found
-from .wanted import Wanted, wanted
+from .ranking import NOTHING, Look, Ranking, ids
+from .texts import find_texts, saying, whole_sentence
+from .wanted import wanted
 from .when import Spoken, spoken_time
 
 SPARE = 3  # candidates beyond k: near duplicates of one another are one hit
 MIXED = 4  # times as many where pictures and regions compete, whose cosines do not compare
 PARTS = 4  # regions that are looked at for each picture that is wanted
-SMOOTHING = 60  # of reciprocal rank fusion (Cormack et al. 2009)
-ALL_SAID, SOME_SAID = 1.5, 0.5  # the weight of a text that has all the words, or some, beside that of looks
 
 OTHER_TIME = 0.49  # of the score of what was seen at another time than the sentence names: it is a guess
-
-NOTHING = Wanted("")
-
-
-@dataclass(frozen=True)
-class Look:
-    """A query as vectors."""
-
-    asked: Asked
-    vector: np.ndarray | None  # (dim,)
-    besides: str | None = None  # the picture that is asked about: it is no answer
-    wanted: Wanted = NOTHING
 
 
 class Search:
@@ -61,22 +45,29 @@ class Search:
         self._index = index
         self._embedder = embedder
         self.cache = VectorCache(store.ledger)
-        self._nothing: np.ndarray | None = None
-
-    @cached_property
-    def _rules(self) -> Calibration:
-        """The embedder's own calibration where it has one; asking for it reads its files."""
-        return getattr(self._embedder, "calibration", None) or Calibration()
+        self.ranking = Ranking(store, embedder)
 
     def space(self, owner: str) -> Space | None:
         """The owner's space of the present embedder."""
         one = self._embedder
         return None if one is None else space_of(self._ledger, owner, one.name, one.sha256, one.dim)
 
+    def apart(self, owner: str) -> Space | None:
+        """The owner's space of pictures of kinds that the present embedder does not know."""
+        one = self._embedder
+        return None if one is None else space_of(self._ledger, owner, one.name + APART, one.sha256, one.dim)
+
+    def spaces(self, owner: str) -> list[Space]:
+        """Both, as far as there are any."""
+        return [space for space in (self.space(owner), self.apart(owner)) if space is not None]
+
     def recall(self, owner: str, query: Query) -> list[Hit]:
         """See `Memory.recall`."""
         if query.k < 1:
             return []
+        if query.picture is not None and not self._knows(owner, query):
+            words = (query.words or "").strip()
+            return self.recall(owner, replace(query, picture=None)) if words else self._same(owner, query)
         spoken = spoken_time(query.words) if query.words and query.since is None and query.until is None else None
         if spoken is not None and not whole_sentence(self._ledger, owner, query, wanted(query.words or "")):
             return self._in_time(owner, query, spoken)
@@ -110,7 +101,7 @@ class Search:
             parts = self._parts(owner, query, space, look, want)
             rows = self._rows(owner, space, [*texts, *memories, *parts], vectors)
             rows = [row for row in rows if row["picture"] != look.besides and row["picture"] not in unwanted]
-            hits = self._fused(rows, look, texts, query.k, parts)
+            hits = self.ranking.fused(rows, look, texts, query.k, parts)
             # Near duplicates may have taken all the places.
             likely = sum(hit.score >= 0.5 and hit.cosine is not None for hit in hits)
             folded = sum(len(hit.also) for hit in hits)
@@ -134,7 +125,7 @@ class Search:
         picture = None if given is None else self._picture_vector(owner, given, space)
         said = self._embedder.words([asked.text])[0].astype(np.float32) if words else None
         if picture is not None and said is not None:
-            return Look("both", self._rules.both(picture, said), besides, asked)
+            return Look("both", self.ranking.rules.both(picture, said), besides, asked)
         if said is None:
             return Look("picture", picture, besides)
         return Look("caption" if len(asked.text.split()) >= CAPTION else "words", said, None, asked)
@@ -146,11 +137,7 @@ class Search:
             rows = self._ledger.read(sql, (space.id, given)) if space is not None else []
             if rows:
                 return unpacked([rows[0]["vector"]], self._embedder.dim)[0]
-            item = item_of(self._ledger, owner, given)
-            image = crop(self._store.pixels(item.sha256), item.box)
-        elif isinstance(given, Image.Image):
-            image = given.convert("RGB")
-        elif given.ndim == 1:
+        elif isinstance(given, np.ndarray) and given.ndim == 1:
             if given.shape != (self._embedder.dim,):
                 raise UserError(
                     f"A vector of {self._embedder.name} has {self._embedder.dim} numbers, not {len(given)}.",
@@ -158,9 +145,61 @@ class Search:
                 )
             vector = given.astype(np.float32)
             return vector / max(float(np.linalg.norm(vector)), 1e-12)
-        else:
-            image = Image.fromarray(np.asarray(given, np.uint8)).convert("RGB")
-        return self._embedder.pictures([image])[0].astype(np.float32)
+        return self._embedder.pictures([self._picture(owner, given)])[0].astype(np.float32)
+
+    def _picture(self, owner: str, given: str | Image.Image | np.ndarray) -> Image.Image:
+        if isinstance(given, str):
+            item = item_of(self._ledger, owner, given)
+            return crop(self._store.pixels(item.sha256), item.box)
+        return (given if isinstance(given, Image.Image) else Image.fromarray(np.asarray(given, np.uint8))).convert(
+            "RGB"
+        )
+
+    # Pictures of kinds that the model does not know
+
+    def _knows(self, owner: str, query: Query) -> bool:
+        """Whether the model knows such pictures as the one asked about: what it makes of others is arbitrary."""
+        given, knows = query.picture, getattr(self._embedder, "knows", None)
+        if query.unlike or knows is None or given is None:
+            return not query.unlike
+        if isinstance(given, np.ndarray):
+            return given.ndim == 1 or bool(knows([Image.fromarray(np.asarray(given, np.uint8)).convert("RGB")])[0])
+        if isinstance(given, Image.Image):
+            return bool(knows([given.convert("RGB")])[0])
+        whole = item_of(self._ledger, owner, given.partition(".")[0])
+        sql = "SELECT v.space FROM vectors v JOIN memories m ON m.id = v.memory WHERE m.owner = ? AND m.item = ?"
+        there = {row["space"] for row in self._ledger.read(sql, (owner, given))}
+        apart = self.apart(owner)
+        if there:
+            return apart is None or apart.id not in there
+        return bool(knows([self._store.pixels(whole.sha256)])[0])
+
+    def _same(self, owner: str, query: Query) -> list[Hit]:
+        """Near duplicates of a picture that the model does not know: embeddings propose, pixels decide."""
+        given = query.picture
+        besides = given.partition(".")[0] if isinstance(given, str) else None
+        if query.kind == "region" or given is None or (isinstance(given, np.ndarray) and given.ndim == 1):
+            return []
+        image = self._picture(owner, given)
+        assert self._embedder is not None
+        vector, tiny = self._embedder.pictures([image])[0].astype(np.float32), sketch(image)
+        hits: list[Hit] = []
+        told: set[str] = set()
+        for space in self.spaces(owner):
+            table = self.cache.of(space)
+            mask = table.mask(replace(query, kind="picture"), self._among(owner, query))
+            memories, cosines = table.nearest(vector, CANDIDATES, mask)
+            rows = {row["memory"]: row for row in self._rows(owner, space, memories[cosines >= COSINE].tolist(), [])}
+            near = [(rows[one], float(cosine)) for one, cosine in zip(memories.tolist(), cosines, strict=True)
+                    if one in rows and rows[one]["sketch"]]  # fmt: skip
+            alike = same([tiny] * len(near), [row["sketch"] for row, _ in near])
+            for (row, cosine), equal in zip(near, alike, strict=True):
+                if equal and row["picture"] != besides and row["item"] not in told:
+                    also = ids(row["likes"])
+                    told |= {row["item"], *also}
+                    hit = self.ranking.hit(row, 0.5 + cosine / 2, cosine, also)
+                    hits.append(replace(hit, why="is the same picture"))
+        return sorted(hits, key=lambda hit: -hit.score)[: query.k]
 
     # What comes into question
 
@@ -246,7 +285,7 @@ class Search:
         sql = f"SELECT m.id FROM memories m WHERE {where} ORDER BY m.last DESC, m.id DESC LIMIT ?"
         memories = [row["id"] for row in self._ledger.read(sql, (*values, query.k))]
         rows = {row["memory"]: row for row in self._rows(owner, None, memories, [])}
-        return [self._hit(rows[one], 1.0, None, _ids(rows[one]["likes"])) for one in memories if one in rows]
+        return [self.ranking.hit(rows[one], 1.0, None, ids(rows[one]["likes"])) for one in memories if one in rows]
 
     # What is answered
 
@@ -263,7 +302,7 @@ class Search:
             marks = f"{given}SELECT memory FROM vectors WHERE id IN ({', '.join('?' * len(vectors))})"
         sql = (
             "SELECT m.id AS memory, m.item, m.picture, m.kind, m.x0, m.y0, m.x1, m.y1, m.label, m.caption, m.words, "
-            "m.source, m.last, m.lineage, p.sha256, p.width, p.height, v.vector, "
+            "m.source, m.last, m.lineage, m.sketch, p.sha256, p.width, p.height, v.vector, "
             "(SELECT json_group_array(path) FROM files WHERE owner = m.owner AND picture = m.picture) AS paths, "
             "(SELECT json_group_array(t.tag) FROM tags t WHERE t.memory = m.id) AS tags, "
             "(SELECT group_concat(t.tag, ', ') FROM tags t WHERE t.memory = m.id) AS noted, "
@@ -274,126 +313,3 @@ class Search:
             f"WHERE m.id IN ({marks}) AND +m.owner = ?"  # the plus: look the few ids up, not all that the owner has
         )
         return self._ledger.read(sql, (space.id if space else 0, *wanted, owner))
-
-    def _fused(
-        self, rows: list[sqlite3.Row], look: Look, texts: Mapping[int, float], k: int, parts: dict[int, float]
-    ) -> list[Hit]:
-        """Judge every candidate, merge both searches by reciprocal rank, and fold near duplicates together."""
-        scores, cosines = self._judged(rows, look)
-        keys = scores
-        if parts:
-            scores, keys = self._lifted(rows, scores, cosines, look, parts)
-        said = {memory: place for place, memory in enumerate(texts)}
-        sure = [place for place in np.argsort(-keys, kind="stable") if scores[place] >= 0.5]
-        rank = {int(place): number for number, place in enumerate(sure)}
-        order: list[tuple[float, float, int]] = []
-        for place, row in enumerate(rows):
-            told = said.get(row["memory"])
-            if place not in rank and told is None:
-                continue
-            merged = 0.0 if place not in rank else 1 / (SMOOTHING + 1 + rank[place])
-            if told is not None:
-                merged += (ALL_SAID if texts[row["memory"]] == 1 else SOME_SAID) / (SMOOTHING + 1 + told)
-            order.append((-merged, -keys[place], place))
-        hits: list[Hit] = []
-        folded: dict[str, int] = {}  # a near duplicate of a hit: the hit's place
-        for _, _, place in sorted(order):
-            row = rows[place]
-            if row["item"] in folded:
-                continue
-            if len(hits) == k:
-                break
-            also = _ids(row["likes"])
-            # Words that stand written in it are as good a sign as its looks; some of them make a guess.
-            share = texts.get(row["memory"], 0.0)
-            score = 0.5 + scores[place] / 2 if share == 1 else max(scores[place], share / 2)
-            cosine = None if np.isnan(cosines[place]) else float(cosines[place])
-            folded |= dict.fromkeys(also, len(hits))
-            hits.append(replace(self._hit(row, float(score), cosine, also), why=_why(row, look, share > 0)))
-        return hits
-
-    def _judged(self, rows: list[sqlite3.Row], look: Look) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) scores in 0..1 and (n,) cosines, computed from the ledger's vectors; NaN where there is no vector."""
-        cosines = np.full(len(rows), np.nan)
-        scores = np.zeros(len(rows))
-        places = [place for place, row in enumerate(rows) if row["vector"] is not None]
-        if look.vector is None or not places:
-            return scores, cosines
-        vectors = unpacked([rows[place]["vector"] for place in places], len(look.vector))
-        near = vectors @ look.vector
-        cosines[places] = near
-        kinds = [rows[place]["kind"] for place in places]
-        for kind in set(kinds):
-            mine = np.array([one == kind for one in kinds])
-            rule = self._rules.rule(look.asked, kind)
-            if rule is not None:
-                judged = rule(near[mine])
-            else:
-                judged = against_nothing(near[mine], vectors[mine] @ self._nothing_said().T)
-            scores[np.array(places)[mine]] = judged
-        return scores, cosines
-
-    def _lifted(
-        self, rows: list[sqlite3.Row], scores: np.ndarray, cosines: np.ndarray, look: Look, parts: dict[int, float]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) scores of whole pictures with their best regions in mind, and (n,) keys to rank them by.
-
-        Either is enough to be found; ranked is by both together, the regions' as far as the search has seen them.
-        """
-        rule, whole = self._rules.rule(look.asked, "region"), self._rules.rule(look.asked, "picture")
-        if rule is None or whole is None:
-            return scores, scores
-        least = min(parts.values())
-        best = np.array([parts.get(row["memory"], least) for row in rows])
-        own = np.where(np.isnan(cosines), -1.0, cosines)
-        keys = whole.slope * (own - whole.threshold) + rule.slope * (best - rule.threshold)
-        return np.maximum(scores, rule(best)), keys
-
-    def _nothing_said(self) -> np.ndarray:
-        """(m, dim): words that say nothing, for a model whose cosines nobody has measured."""
-        if self._nothing is None:
-            assert self._embedder is not None
-            self._nothing = self._embedder.words(list(NOTHING_SAID)).astype(np.float32)
-        return self._nothing
-
-    def _hit(self, row: sqlite3.Row, score: float, cosine: float | None, also: list[str]) -> Hit:
-        region = row["kind"] == "region"
-        box = (row["x0"], row["y0"], row["x1"], row["y1"]) if region else None
-        name = thumbnail_name(row["sha256"], row["item"])
-        thumbnail = "" if self._store.home is None else f"{self._store.home}/{name}"
-        return Hit(
-            id=row["item"],
-            picture=row["picture"],
-            kind=row["kind"],
-            score=score,
-            path=self._store.path(row["sha256"]),
-            seen=datetime.fromisoformat(row["last"]),
-            size=(row["width"], row["height"]),
-            box=box,
-            label=row["label"],
-            caption=row["caption"],
-            words=row["words"],
-            tags=_tags(row["tags"]),
-            source=row["source"],
-            names=tuple(_ids(row["paths"])),
-            thumbnail=path_of(thumbnail) if thumbnail and os.path.exists(thumbnail) else None,  # noqa: PTH110 (faster)
-            lineage=lineage_of(row["lineage"]),
-            cosine=cosine,
-            also=also,
-        )
-
-
-def _why(row: sqlite3.Row, look: Look, said: bool) -> str:
-    """Why something was found, in words."""
-    told = why_found(row, look.wanted) if said else None
-    alike = f'looks like "{look.wanted.text}"' if look.asked in ("words", "caption") else "looks like the picture"
-    return told or (f"{alike}, as words ask" if look.asked == "both" else alike)
-
-
-@lru_cache(1024)
-def _tags(listed: str) -> tuple[str, ...]:
-    return tuple(sorted(_ids(listed)))
-
-
-def _ids(listed: str) -> list[str]:
-    return [] if listed == "[]" else json.loads(listed)

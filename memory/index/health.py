@@ -6,7 +6,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from ...errors import SaccadeError, UserError
-from ..ledger.memory_rows import begin_space, item_of
+from ..ledger.memory_rows import APART, item_of
 from ..pictures.store import PictureStore
 from ..pictures.thumbnails import crop
 from ..query import Embedder, Report
@@ -64,17 +64,15 @@ class Health:
         """Embed whatever has no vector of the present embedder; whether there was anything."""
         assert self._embedder is not None
         one, size = self._embedder, self._remembering.batch
-        model = (one.name, one.sha256, one.dim)
         found = False
         for owner in [row["owner"] for row in self._ledger.read("SELECT DISTINCT owner FROM memories")]:
-            with self._ledger.write() as db:
-                space = begin_space(db, owner, *model)
             after = 0
             while True:
                 rows = self._ledger.read(
                     "SELECT m.id, m.item FROM memories m WHERE m.owner = ? AND m.id > ? AND NOT EXISTS "
-                    "(SELECT 1 FROM vectors v WHERE v.memory = m.id AND v.space = ?) ORDER BY m.id LIMIT ?",
-                    (owner, after, space, size),
+                    "(SELECT 1 FROM vectors v JOIN spaces s ON s.id = v.space JOIN models k ON k.id = s.model "
+                    "WHERE v.memory = m.id AND k.name IN (?, ?) AND k.sha256 = ? AND k.dim = ?) ORDER BY m.id LIMIT ?",
+                    (owner, after, one.name, one.name + APART, one.sha256, one.dim, size),
                 )
                 if not rows:
                     break
@@ -101,10 +99,10 @@ class Health:
         with self._ledger.write() as db:
             db.execute(
                 "DELETE FROM vectors WHERE space NOT IN (SELECT s.id FROM spaces s JOIN models m ON m.id = s.model "
-                "WHERE m.name = ?1 AND m.sha256 = ?2 AND m.dim = ?3) AND memory IN (SELECT v.memory FROM vectors v "
-                "JOIN spaces s ON s.id = v.space JOIN models m ON m.id = s.model "
-                "WHERE m.name = ?1 AND m.sha256 = ?2 AND m.dim = ?3)",
-                (one.name, one.sha256, one.dim),
+                "WHERE m.name IN (?1, ?4) AND m.sha256 = ?2 AND m.dim = ?3) AND memory IN "
+                "(SELECT v.memory FROM vectors v JOIN spaces s ON s.id = v.space JOIN models m ON m.id = s.model "
+                "WHERE m.name IN (?1, ?4) AND m.sha256 = ?2 AND m.dim = ?3)",
+                (one.name, one.sha256, one.dim, one.name + APART),
             )
             db.execute("DELETE FROM spaces WHERE id NOT IN (SELECT space FROM vectors)")
 

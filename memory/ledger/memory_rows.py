@@ -16,6 +16,7 @@ from .ledger import Ledger, now
 
 ITEM = re.compile(r"(pic_[0-9a-f]{12})(?:\.r([1-9][0-9]{0,8}))?", re.ASCII)
 MANY = 500  # parameters of one statement
+APART = ", unlike"  # behind a model's name: the space of pictures of kinds that it does not know
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,24 @@ def item_of(ledger: Ledger, owner: str, item: str) -> Item:
         box = (row["x0"], row["y0"], row["x1"], row["y1"])
         values |= {"kind": "region", "x0": box[0], "y0": box[1], "x1": box[2], "y1": box[3]}
     return Item(item, picture, held["sha256"], (held["width"], held["height"]), box, values)
+
+
+def whole_of(ledger: Ledger, item: Item) -> str:
+    """The hash of the picture that an item is a part of: through crops and cut-outs to the one that was given."""
+    sha256, lineage = item.sha256, json.loads(str(item.values["lineage"]))
+    seen = {item.picture}
+    while lineage.get("tool") == "crop_image" and item.box is None and lineage.get("parent"):
+        parent = str(lineage["parent"]).partition(".")[0]
+        rows = ledger.read(
+            "SELECT p.sha256, h.lineage FROM holdings h JOIN pictures p ON p.id = h.picture "
+            "WHERE h.owner = ? AND h.picture = ?",
+            (item.values["owner"], parent),
+        )
+        if not rows or parent in seen:
+            break
+        seen.add(parent)
+        sha256, lineage = rows[0]["sha256"], json.loads(rows[0]["lineage"])
+    return sha256
 
 
 def space_of(ledger: Ledger, owner: str, name: str, sha256: str, dim: int) -> Space | None:

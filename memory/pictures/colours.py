@@ -11,19 +11,34 @@ from PIL import Image, ImageCms
 _PHOTOMETRIC, _LEAST, _MOST = 262, 340, 341  # tags of TIFF: what 0 means; the values of black and white
 _WHITE_IS_ZERO = 0
 _DEEP = 65535
+STRIP = 2_000_000  # pixels that are worked on together
 
 
 def in_srgb(image: Image.Image, keep_alpha: bool, depth: int = 8) -> Image.Image:
     """RGB pixels as a screen shows them; RGBA where there is transparency and `keep_alpha` asks for it.
+
+    A new picture, without anything but its pixels. It is made in strips: a large one costs no more memory than what it
+    was decoded to and what it becomes.
 
     Args:
         image: decoded, as its file has it, with the file's tags.
         keep_alpha: transparent parts stay; else they are laid on white.
         depth: bits a channel that a PNG says it has, for what it says is transparent.
     """
-    image = _scaled_transparency(image, depth)
+    tags = getattr(image, "tag_v2", {})
+    made = Image.new("RGBA" if keep_alpha and image.has_transparency_data else "RGB", image.size)
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(image.height, top + rows))
+        made.paste(_strip(image.crop(box), tags, keep_alpha, depth), box)
+    return made
+
+
+def _strip(image: Image.Image, tags: Any, keep_alpha: bool, depth: int) -> Image.Image:
+    """Some rows of `in_srgb`."""
+    image = _scaled_transparency(image, tags, depth)
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        image = _eight_bit(image)
+        image = _eight_bit(image, tags)
     clear = None
     if image.has_transparency_data:
         clear = (image.convert("LA") if image.mode == "La" else image).convert("RGBA").getchannel("A")
@@ -65,14 +80,14 @@ def _from_profile(image: Image.Image) -> Image.Image:
     return colours.convert("RGB") if told is None else told
 
 
-def _scaled_transparency(image: Image.Image, depth: int) -> Image.Image:
+def _scaled_transparency(image: Image.Image, tags: Any, depth: int) -> Image.Image:
     """A PNG of grey or RGB says in its own depth which value is transparent; Pillow has the pixels in 8 bits."""
     key = image.info.get("transparency")
     if depth == 8 or key is None or isinstance(key, bytes) or image.mode not in ("1", "L", "RGB", "I;16"):
         return image
     if image.mode == "I;16":
         values = np.asarray(image)
-        grey = _eight_bit(image)
+        grey = _eight_bit(image, tags)
         grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
         return grey
 
@@ -84,10 +99,9 @@ def _scaled_transparency(image: Image.Image, depth: int) -> Image.Image:
     return plain
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _eight_bit(image: Image.Image, tags: Any) -> Image.Image:
     """Grey of 8 bits, from integers of 16 or 32 bits or floats: by the range that the file names, else by its type."""
     values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    tags = getattr(image, "tag_v2", {})
     low, high = (_number(tags.get(tag)) for tag in (_LEAST, _MOST))
     if low is None or high is None or high <= low:
         low, high = 0.0, 1.0 if image.mode == "F" else float(_DEEP)

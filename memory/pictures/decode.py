@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -33,7 +33,7 @@ from PIL import (
 from ...errors import UserError
 from ..dates import date_of_file, date_taken
 from ..names import existing, refuse_address
-from .colours import in_srgb
+from .colours import STRIP, in_srgb
 from .mending import bare_png, ended, is_animated_png
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ Source = str | Path | bytes | Image.Image | np.ndarray | BinaryIO  # an array: (
 
 FORMATS = "PNG, JPEG, WEBP, AVIF, HEIC, BMP, GIF and TIFF"
 _ORIENTATION = 0x0112
+MOST_WEBP = 56_000_000  # pixels: its decoder holds four copies, which are to stay under a gigabyte
 _DEPTH = "saccade_depth"  # in a picture's info: bits a channel of the PNG that it came from
 _UPRIGHT = {  # the EXIF orientation and what turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -146,13 +147,15 @@ def decode(source: Source, limits: Limits = Limits(), *, keep_alpha: bool = Fals
             kind="bad_source",
         )
     _check_size(image.size, limits, said)
-    plain = _plain(image, said, keep_alpha)
-    pixels = plain.tobytes()
+    turn, taken = _loaded(image, said), date_taken(image) or dated
+    plain = _plain(image, said, keep_alpha)  # of nothing but pixels: no metadata is left, whatever the format hid where
+    del image  # a large one is not kept beside what it became
+    plain = plain.transpose(turn) if turn is not None else plain
     digest = hashlib.sha256(f"{plain.mode} {plain.width}x{plain.height}\n".encode())
-    digest.update(pixels)
-    # A new image from nothing but the pixels carries no metadata, whatever the format hid where.
-    bare = Image.frombytes(plain.mode, plain.size, pixels)
-    return Decoded(bare, digest.hexdigest(), name, tuple(notes), date_taken(image) or dated)
+    rows = max(1, STRIP // plain.width)
+    for top in range(0, plain.height, rows):
+        digest.update(plain.crop((0, top, plain.width, min(plain.height, top + rows))).tobytes())
+    return Decoded(plain, digest.hexdigest(), name, tuple(notes), taken)
 
 
 def _from_array(pixels: np.ndarray, limits: Limits, said: str) -> Image.Image:
@@ -245,6 +248,8 @@ def _open(data: bytes, limits: Limits, said: str, notes: list[str]) -> Image.Ima
         raise _too_many_pixels("more", limits, said) from error
     except Exception as error:  # plugins fail on hostile headers with nearly any exception
         raise _judged(error, said) from error
+    if plugin is WebPImagePlugin.WebPImageFile:
+        limits = replace(limits, pixels=min(limits.pixels, MOST_WEBP))
     _check_size(image.size, limits, said)
     if _is_animated(image, data):
         notes.append(f"{said} has more than one frame or page; the first is looked at.")
@@ -330,17 +335,23 @@ def _gif_frames(data: bytes, cap: int) -> int:
     return count
 
 
-def _plain(image: Image.Image, said: str, keep_alpha: bool) -> Image.Image:
-    """Decode the pixels, turn them upright, and bring any mode to RGB (or RGBA)."""
+def _loaded(image: Image.Image, said: str) -> Image.Transpose | None:
+    """Decode the pixels; how they are to be turned to stand upright."""
     try:
         image.load()
-        try:
-            turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-        except Exception:  # a damaged EXIF block is no reason to refuse good pixels
-            turn = None
-        plain = in_srgb(image, keep_alpha, image.info.get(_DEPTH, 8))  # a turned picture has no tags any more
-        return plain.transpose(turn) if turn is not None else plain
     except Exception as error:  # decoders fail on hostile data with nearly any exception
+        raise _judged(error, said) from error
+    try:
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged EXIF block is no reason to refuse good pixels
+        return None
+
+
+def _plain(image: Image.Image, said: str, keep_alpha: bool) -> Image.Image:
+    """Bring any mode to RGB (or RGBA)."""
+    try:
+        return in_srgb(image, keep_alpha, image.info.get(_DEPTH, 8))
+    except Exception as error:  # what is left of hostile data may be in no mode that there is
         raise _judged(error, said) from error
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 from PIL import Image
 
 from saccade.errors import UserError
+from saccade.memory.memory import Memory
+from saccade.memory.pictures.store import PictureStore
+from saccade.memory.query import Query
 from saccade.scenes.render import render
 from saccade.scenes.sample import sample_scene
-from saccade.settings import ZOO, ModelSpec, Profile
+from saccade.settings import ZOO, ModelSpec, Profile, Settings
 from saccade.tools.contracts import View
 from saccade.tools.embedder import ClipEmbedder, trained_rule, view_of_image, weights_hash
 from saccade.tools.pool import ExpertPool
@@ -45,6 +50,24 @@ def test_tools_and_memory_see_the_same(bundled):
     view = View("pic_0", IMAGE.size, (0, 0, *IMAGE.size), lambda: IMAGE)
     (asked,) = bundled._experts.ask("clip", [Embed(view)])
     assert np.allclose(asked, bundled.pictures([IMAGE])[0], atol=1e-5)
+
+
+def test_a_photograph_is_like_nothing_that_the_model_knows_and_found_as_itself(bundled, tmp_path):
+    """A bus was like three pages of text once, at 0.98: what the model makes of strangers lies close together."""
+    data = Path(skimage.__file__).parent / "data"
+    photographs = [Image.open(data / name).convert("RGB") for name in ("coffee.png", "page.png", "text.png")]
+    assert bundled.knows([IMAGE, *photographs]) == [True, False, False, False]
+    memory = Memory(PictureStore(None), bundled, settings=Settings())
+    ids = [memory.store.add(image, owner="ann").id for image in (IMAGE, *photographs)]
+    memory.remember("ann", ids)
+    rocket = Image.open(data / "rocket.jpg").convert("RGB")
+    assert memory.recall("ann", Query(picture=rocket)) == []
+    small = photographs[0].resize((300, 200))
+    assert [(hit.id, hit.why) for hit in memory.recall("ann", Query(picture=small))] == [
+        (ids[1], "is the same picture")
+    ]
+    assert [hit.id for hit in memory.recall("ann", Query(picture=IMAGE.resize((200, 200))))] == [ids[0]]
+    memory.close()
 
 
 def test_no_pictures_are_no_vectors(bundled):

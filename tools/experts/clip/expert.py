@@ -30,7 +30,7 @@ from ...contracts import Expert, View
 from ...requests import Classify, Embed, Likeness, Match
 from ...weights import quiet_transformers, resolve, sha256
 from ..batches import blank_view, fill_up
-from .out_of_domain import DomainModel
+from .out_of_domain import FLAT, DomainModel, one_colour
 
 ClipRequest = Match | Classify | Embed | Likeness
 
@@ -234,7 +234,10 @@ class Clip(Expert[ClipRequest, Any]):
 
     def _measure(self, known: DomainModel, views: Sequence[View]) -> Iterator[float]:
         for part in _chunks(views, self.fixed):
-            yield from known.likeness(self.hidden(part)).tolist()[: len(part)]
+            likeness = known.likeness(self.hidden(part)).tolist()[: len(part)]
+            yield from (
+                0.0 if one_colour(view.pixels()) > FLAT else like for view, like in zip(part, likeness, strict=True)
+            )
 
     @torch.inference_mode()
     def hidden(self, views: Sequence[View]) -> tuple[torch.Tensor, ...]:

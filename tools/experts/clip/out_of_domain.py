@@ -6,7 +6,8 @@ to the nearest of many kept states, layer by layer (nearest neighbours as in Pat
 spread of these distances over the picture is judged by a linear rule, which knows also that no scene is blank.
 
 Pages, charts and windows are blank in most places and pass by that measure. A second linear rule looks at the mean and
-the spread of the states over the whole picture, layer by layer. A picture is known where both say so.
+the spread of the states over the whole picture, layer by layer. A picture is known where both say so, and where no one
+colour, to the last bit, covers more of it than of any drawn scene: light falls on all of these.
 """
 
 from __future__ import annotations
@@ -15,11 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
+from PIL import Image
 
 from ...weights import load_state
 
 SPREAD = (0.05, 0.25, 0.5, 0.75, 0.95)  # the quantiles of a picture's distances that are looked at
+
+# The share of a picture that is one exact colour: of 500 drawn scenes of the train split and their parts at most 0.24,
+# saved as JPEG 0.25; of charts, pages and windows 0.29 and more.
+FLAT = 0.28
+LOOK = 256  # px of a side: so many pixels tell it
 
 
 class DomainModel:
@@ -83,6 +91,15 @@ class DomainModel:
         return (
             features(distances, self.parts["centre"], self.parts["scale"]) @ self.parts["weights"] + self.parts["bias"]
         )
+
+
+def one_colour(image: Image.Image) -> float:
+    """The share of a picture's pixels that are of its most common colour, exactly."""
+    sample = image.convert("RGB")
+    sample = sample.resize((min(LOOK, sample.width), min(LOOK, sample.height)), Image.Resampling.NEAREST)
+    pixels = np.asarray(sample, dtype=np.uint32)
+    _, counts = np.unique((pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2], return_counts=True)
+    return float(counts.max()) / counts.sum()
 
 
 def features(distances: torch.Tensor, centre: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
