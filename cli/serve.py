@@ -70,6 +70,7 @@ def serve_mcp(
         Path | None,
         typer.Option(help='With --http: a TOML file, as in ann = "her token". Else: SACCADE_TOKEN.'),
     ] = None,
+    log_words: LogWords = False,
     profile: ProfileName = None,
     controller: Controller = None,
     user: User = None,
@@ -79,12 +80,19 @@ def serve_mcp(
     An MCP client starts it itself: command `saccade`, arguments `["mcp"]`. With --http: http://127.0.0.1:8766/mcp.
     """
     need("mcp", "The Model Context Protocol")
+    import logging
+
     from ..agent.agent import ME, Agent
     from ..connectors.mcp_server import serve_http, serve_stdio
+    from ..connectors.tracing import logged_and_traced
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # on stderr: stdout is the client's
+    for name in ("httpx", "mcp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    listener = logged_and_traced(words=log_words)
     with Agent(profile=profile, controller=controller) as agent:
         if not http:
-            serve_stdio(agent, user or ME)
+            serve_stdio(agent, user or ME, listener)
             return
         need("web", "--http")
         from ..connectors.web.server import check_host, doors_of
@@ -92,7 +100,7 @@ def serve_mcp(
         doors = doors_of(tokens, user or ME)
         check_host(host, doors)
         typer.echo(f"Saccade listens on http://{host}:{port}/mcp (Ctrl-C stops it).", err=True)
-        serve_http(agent, host, port, doors)
+        serve_http(agent, host, port, doors, listener)
 
 
 def serve_slack(
@@ -170,8 +178,8 @@ def serve_discord(
     from ..agent.agent import Agent
     from ..connectors.bot import Bot
     from ..connectors.discord.app import Client, log_in, serve
-    from ..connectors.listeners import JsonLog
     from ..connectors.running import secret
+    from ..connectors.tracing import logged_and_traced
 
     token = secret("DISCORD_BOT_TOKEN", "the token that Discord shows under Bot, Reset Token")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -179,7 +187,7 @@ def serve_discord(
     client = Client(server or (), channel or ())
     service = log_in(client, token)
     with Agent(profile=profile, controller=controller) as agent:
-        bot = Bot(agent, service, at_once=at_once, listener=JsonLog(words=log_words))
+        bot = Bot(agent, service, at_once=at_once, listener=logged_and_traced(words=log_words))
         typer.echo(f"Saccade answers as {client.user} (Ctrl-C stops it).", err=True)
         serve(bot, client, service)
 
@@ -202,16 +210,16 @@ def serve_telegram(
 
     from ..agent.agent import Agent
     from ..connectors.bot import Bot
-    from ..connectors.listeners import JsonLog
     from ..connectors.running import secret
     from ..connectors.telegram.app import serve
     from ..connectors.telegram.service import TelegramService
+    from ..connectors.tracing import logged_and_traced
 
     token = secret("TELEGRAM_BOT_TOKEN", "the token that @BotFather gave with /newbot")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines have the token in them
     with Agent(profile=profile, controller=controller) as agent:
         service = TelegramService(TelegramBot(token))
-        bot = Bot(agent, service, at_once=at_once, listener=JsonLog(words=log_words))
+        bot = Bot(agent, service, at_once=at_once, listener=logged_and_traced(words=log_words))
         typer.echo(f"Saccade answers as @{service.bot.username} (Ctrl-C stops it).", err=True)
         serve(bot, service, chat or ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SaccadeError
@@ -28,6 +29,19 @@ class Listener:
 
     def turn(self, chat: Chat, seconds: float, outcome: Reply | BaseException) -> None:
         """A turn is over, with a reply or an error."""
+
+
+def heard(listener: Listener, chat: Chat, work: Callable[[Callable[[Event], None]], Reply]) -> Reply:
+    """The reply of a turn that a listener is told of from beginning to end; `work` is given whom to tell its events."""
+    began = time.perf_counter()
+    listener.begin(chat)
+    try:
+        reply = work(lambda event: listener.event(chat, event))
+    except BaseException as error:
+        listener.turn(chat, time.perf_counter() - began, error)
+        raise
+    listener.turn(chat, time.perf_counter() - began, reply)
+    return reply
 
 
 class Several(Listener):

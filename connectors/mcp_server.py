@@ -22,6 +22,7 @@ from ..agent.calls.desk import Desk, png_of, source_of
 from ..errors import SaccadeError
 from ..memory.query import Query
 from ..tools.contracts import without_marks
+from .listeners import Listener, heard
 from .running import leave, run_server
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class Ask(_Arguments):
 
 
 class Desks:
-    """A conversation for each user, made when it is needed."""
+    """A conversation for each user, made when it is needed. `listener` is told of each turn of `ask`."""
 
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
+    def __init__(self, agent: Agent, listener: Listener | None = None) -> None:
+        self.agent, self.listener = agent, listener or Listener()
         self._desks: dict[str, Desk] = {}
         self._lock = Lock()
 
@@ -100,7 +101,8 @@ def build_server(agent: Agent, desks: Desks, user_of: UserOf, *, paths: bool) ->
         return types.ListToolsResult(tools=[*own, *tools])
 
     async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        work = partial(_called, desks.of(user_of(context)), params.name, dict(params.arguments or {}), paths)
+        desk = desks.of(user_of(context))
+        work = partial(_called, desk, params.name, dict(params.arguments or {}), paths, desks.listener)
         return await asyncio.to_thread(work)
 
     async def list_resources(context: Any, params: Any) -> types.ListResourcesResult:
@@ -139,14 +141,15 @@ def _own_tools(paths: bool) -> list[types.Tool]:
     ]  # fmt: skip
 
 
-def _called(desk: Desk, name: str, arguments: dict[str, Any], paths: bool) -> types.CallToolResult:
+def _called(desk: Desk, name: str, arguments: dict[str, Any], paths: bool, listener: Listener) -> types.CallToolResult:
     try:
         if name == "show_pictures":
             given = [source_of(one, paths=paths) for one in Show.model_validate(arguments).pictures]
             return _taken_in(desk.show(given))
         if name == "ask":
             asked = Ask.model_validate(arguments)
-            return _replied(desk, desk.ask(asked.request, [source_of(one, paths=paths) for one in asked.pictures]))
+            pictures = [source_of(one, paths=paths) for one in asked.pictures]
+            return _replied(desk, heard(listener, desk.chat, partial(desk.ask, asked.request, pictures)))
         if name not in desk.agent.tools:
             raise MCPError(BAD_PARAMS, f"There is no tool {name!r}.")
         return _observed(desk, name, desk.call(name, arguments))
@@ -224,11 +227,11 @@ def _read(agent: Agent, user: str, uri: str) -> types.ReadResourceResult:
     return types.ReadResourceResult(contents=[types.BlobResourceContents(uri=uri, mime_type="image/png", blob=data)])
 
 
-def serve_stdio(agent: Agent, user: str) -> None:
+def serve_stdio(agent: Agent, user: str, listener: Listener | None = None) -> None:
     """Talk to one client over stdin and stdout, until it closes them."""
     from mcp.server.stdio import stdio_server
 
-    desks = Desks(agent)
+    desks = Desks(agent, listener)
     server = build_server(agent, desks, lambda context: user, paths=True)
 
     async def talk() -> None:
@@ -241,9 +244,9 @@ def serve_stdio(agent: Agent, user: str) -> None:
         desks.close()
 
 
-def serve_http(agent: Agent, host: str, port: int, doors: Doors) -> None:
+def serve_http(agent: Agent, host: str, port: int, doors: Doors, listener: Listener | None = None) -> None:
     """Talk to many clients over streamable HTTP, at `/mcp`, until SIGINT or SIGTERM."""
-    desks = Desks(agent)
+    desks = Desks(agent, listener)
     try:
         run_server(http_app(agent, desks, host, doors), host, port)
     finally:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from ..errors import ExpertFailed, ToolRetry, suggest
 from ..memory.records import LABELS_READ
 from .contracts import Experts, Recorded, Talk, Tool, ToolArguments, ToolContext, ToolResult, VisualMemory, Workspace
+from .tracing import TracedExperts, span
 
 SHOWN = 30  # how many handles a message lists
 FAILED = "failed"  # the fact that names the error of a call that failed
@@ -77,7 +78,7 @@ class ToolRunner:
         self.refers = refers
         self.tools = dict(tools)
         self.workspace = workspace
-        self.context = ToolContext(workspace, experts, memory)
+        self.context = ToolContext(workspace, TracedExperts(experts), memory)
 
     def run(
         self, call_id: str, name: str, arguments: dict[str, Any], turn: int, talk: Talk | None = None
@@ -113,7 +114,8 @@ class ToolRunner:
             tool = self._tool(name)
             checked = check_arguments(tool, kept, self.workspace.handles())
             kept = checked.model_dump(mode="json", exclude_unset=True)
-            result = tool.run(checked, context)
+            with span("tool", tool=name):
+                result = tool.run(checked, context)
             if tool.reads:
                 result = replace(result, facts=result.facts | {LABELS_READ: True})
             observe = partial(tool.observe, checked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...settings import Settings
     from ...tools.contracts import Experts, Tool
     from ..chat import Chat
+    from ..events import Event
     from ..remembering import Remembering
     from ..reply import Reply
 
@@ -105,15 +106,22 @@ class Desk:
             name = f"call_{turn}_{len(self.workspace.calls(turn)) + 1}"
             return self._runner.run(name, tool, arguments, turn)
 
-    def ask(self, request: str, pictures: Sequence[Source] = ()) -> Reply:
+    def ask(self, request: str, pictures: Sequence[Source] = (), emit: Callable[[Event], None] | None = None) -> Reply:
         """Let our own controller work; the regions and pictures that it makes have handles here.
+
+        Args:
+            request: in plain words.
+            pictures: that come with it.
+            emit: is told each event but the last, from the thread that works.
 
         Raises:
             UserError: as `Chat.send`.
         """
         with self._lock:
             self._remember()
-        return self.chat.send(request, pictures)
+        if emit is None:
+            return self.chat.send(request, pictures)
+        return self.chat.follow(request, pictures, emit=emit, cancelled=threading.Event())
 
     def image(self, handle: str, side: int | None = SHOWN_SIDE) -> bytes:
         """The PNG of a picture of the conversation, no larger than `side`.

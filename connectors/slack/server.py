@@ -13,9 +13,8 @@ from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from slack_sdk.http_retry.handler import RetryHandler
 
 from ..bot import Bot
-from ..listeners import JsonLog, Several
 from ..running import leave, run_server, stopped_by_signals
-from ..tracing import Tracing
+from ..tracing import logged_and_traced
 from .app import SHORTCUT, Allowed, create_app
 from .files import HOSTS, Files
 from .pane import FIRST
@@ -41,9 +40,7 @@ def put_together(
     again: list[RetryHandler] = [RateLimitErrorRetryHandler(max_retry_count=5)]
     client = WebClient(token=token, base_url=api, timeout=30, retry_handlers=again)
     files = Files(token, hosts, plain=api.startswith("http://127.0.0.1"))
-    bot = Bot(
-        agent, SlackService(client, files), at_once=at_once, listener=Several(JsonLog(words=log_words), Tracing())
-    )
+    bot = Bot(agent, SlackService(client, files), at_once=at_once, listener=logged_and_traced(words=log_words))
     return bot, create_app(bot, client, signing_secret, allowed)
 
 

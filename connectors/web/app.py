@@ -17,8 +17,7 @@ from starlette.exceptions import HTTPException
 
 from ...errors import SaccadeError
 from ..fetching import Fetcher
-from ..listeners import JsonLog, Several
-from ..tracing import Tracing
+from ..tracing import logged_and_traced
 from ..turns import Turns
 from . import chats, gallery, openai_api
 from .access import COOKIE, Access, Doors
@@ -53,7 +52,7 @@ def create_app(
         bounds: of `connectors.turns.Turns`: at_once, waiting, of_one.
     """
     figures = Figures()
-    turns = Turns(listener=Several(figures, JsonLog(words=log_words), Tracing()), **bounds)
+    turns = Turns(listener=logged_and_traced(words=log_words, also=[figures]), **bounds)
     hosts = {*agent.settings.fetch_hosts, *(host.lower() for host in pictures_from)}
     fetcher = Fetcher(hosts, most_bytes=int(agent.settings.max_file_mb * 1e6))
     house = House(agent, doors, turns, Views(agent.settings.home), figures, fetcher)

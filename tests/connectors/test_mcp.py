@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from web_house import png, scripted_agent
 
+from saccade.connectors.listeners import JsonLog
 from saccade.connectors.mcp_server import Desks, build_server, schema_of
 from saccade.testing import ScriptedController, call
 from saccade.tools.registry import all_tools
@@ -27,10 +29,10 @@ HTTP_TOKEN = "a token of some length"
 PICTURE = base64.b64encode(png()).decode()
 
 
-def talk(tmp_path, what, *script, user="ann"):
+def talk(tmp_path, what, *script, user="ann", listener=None):
     """Run what a client does against a server in this process."""
     agent = scripted_agent(tmp_path, list(script))
-    desks = Desks(agent)
+    desks = Desks(agent, listener)
 
     async def run():
         async with Client(build_server(agent, desks, lambda _: user, paths=False)) as client:
@@ -97,14 +99,23 @@ def test_every_tool_can_be_called_and_pictures_come_as_images(tmp_path):
     assert spoken["forget_image"].startswith("Not deleted"), "nothing is deleted on a program's word alone"
 
 
-def test_ask_shares_the_conversation_with_the_tools(tmp_path):
+def test_ask_shares_the_conversation_with_the_tools_and_is_logged(tmp_path, caplog):
+    caplog.set_level("INFO", "saccade.turns")
+
     async def asked(client):
         await client.call_tool("show_pictures", {"pictures": [PICTURE]})
         answer = await client.call_tool("ask", {"request": "What is there?"})
         outlined = await client.call_tool("segment_objects", {"regions": ["reg_1"]})
         return answer, outlined
 
-    answer, outlined = talk(tmp_path, asked, call("find_objects", image="img_1"), "I see reg_1.")
+    script = [call("find_objects", image="img_1"), "I see reg_1."]
+    answer, outlined = talk(tmp_path, asked, *script, listener=JsonLog())
+    (line,) = (json.loads(record.message) for record in caplog.records if record.name == "saccade.turns")
+    assert (line["user"], line["status"], [step["tool"] for step in line["steps"]]) == (
+        "ann",
+        "answered",
+        ["find_objects"],
+    )
     assert answer.content[0].text == "I see reg_1."
     assert answer.content[1].type == "image"
     assert answer.structured_content["steps"][0]["tool"] == "find_objects"

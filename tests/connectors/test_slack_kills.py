@@ -86,6 +86,7 @@ def test_killed_again_and_again_while_an_expert_stalls_it_answers_every_message_
         assert not {text for texts in slack.answers().values() for text in texts} & {f"You said number {numbers[ts]}." for ts in looking}  # noqa: E501  # fmt: skip
         while time.monotonic() - slack.stalled[-1] < STALL:
             take(chance.choice(plain))  # Slack sends some once more
+            time.sleep(0.25)
         hung = time.monotonic() - slack.stalled[-1]
         slack.gate.set()
         _answered(slack, numbers)
@@ -108,6 +109,7 @@ def test_killed_again_and_again_while_an_expert_stalls_it_answers_every_message_
             "acknowledged while it hung, median ms": _ranked(taken[True], 0.5),
             "acknowledged while it hung, p99 ms": _ranked(taken[True], 0.99),
         }  # fmt: skip
+        assert figures["acknowledged while it hung, p99 ms"] < 500
         (Path(__file__).parents[2] / "docs" / "results" / "slack.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
