@@ -110,19 +110,21 @@ def item_of(ledger: Ledger, owner: str, item: str) -> Item:
 
 def whole_of(ledger: Ledger, item: Item) -> str:
     """The hash of the picture that an item is a part of: through crops and cut-outs to the one that was given."""
-    sha256, lineage = item.sha256, json.loads(str(item.values["lineage"]))
-    seen = {item.picture}
-    while lineage.get("tool") == "crop_image" and item.box is None and lineage.get("parent"):
-        parent = str(lineage["parent"]).partition(".")[0]
+    sha256, picture, seen = item.sha256, item.picture, set[str]()
+    while picture not in seen:
+        seen.add(picture)
         rows = ledger.read(
-            "SELECT p.sha256, h.lineage FROM holdings h JOIN pictures p ON p.id = h.picture "
+            "SELECT p.sha256, h.kind, h.lineage FROM holdings h JOIN pictures p ON p.id = h.picture "
             "WHERE h.owner = ? AND h.picture = ?",
-            (item.values["owner"], parent),
+            (item.values["owner"], picture),
         )
-        if not rows or parent in seen:
+        if not rows:
             break
-        seen.add(parent)
-        sha256, lineage = rows[0]["sha256"], json.loads(rows[0]["lineage"])
+        sha256 = rows[0]["sha256"]
+        parent = json.loads(rows[0]["lineage"]).get("parent")
+        if rows[0]["kind"] not in ("crop", "cutout") or not parent:
+            break
+        picture = parent.partition(".")[0]
     return sha256
 
 
