@@ -19,7 +19,7 @@ NAMES = ("agent_overhead", "startup", "sam_prompts", "llava", "index", "memory")
 # Run only when named: minutes to half an hour each, and `install` takes the network, `serving` the extras.
 OWN_FILE = {
     name: Path(f"docs/results/{name}.json")
-    for name in ("kills", "install", "serving", "tasks", "task_kills", "fuzzed_files")
+    for name in ("kills", "install", "serving", "tasks", "task_kills", "fuzzed_files", "painting")
 }
 
 

@@ -27,9 +27,10 @@ from ..scenes.scene import BACKDROPS, COLORS, HELD_OUT_PAIRS, SHAPES
 from ..settings import load_profile
 from ..testing.true_painter import TruePainter
 from ..tools.contracts import ToolContext
+from ..tools.embedder import view_of_image
 from ..tools.pool import ExpertPool
 from ..tools.registry import all_tools
-from ..tools.requests import Paint
+from ..tools.requests import Paint, Read
 from ..tools.runner import Observation, ToolRunner
 from ..tools.shared.painting.judging import judge
 from ..tools.shared.painting.layout import lay_out
@@ -42,7 +43,10 @@ Done = Callable[[int, int], None]
 FIRST = 60_000  # the first scene that is edited, and the first seed of a prompt
 TRIES = (1, 4, 8)  # the best of so many; the larger ones on every `SOME`-th prompt
 SOME = 3
+KINDS = 7  # of prompts
 FRAMES = ("{p}", "I'd like to see {p}", "paint {p} for me", "a drawing with {p}", "an image of {p}, please")
+WORDS = ("OPEN", "MILK", "EXIT", "SALE", "TAXI", "NORTH", "LEMON", "RADIO")  # on signs that are asked for
+WORDS_KIND = "words"
 RELATIONS = ("left of", "to the right of", "above", "underneath")
 NUMBERS = ("one", "two", "three", "four")
 BARS = {"one thing": 0.9, "two things": 0.6, "edits": 0.8}
@@ -84,6 +88,7 @@ def prompts(cases: int) -> list[Case]:
             "one thing beside another": f"{article(phrase(one))} {rng.choice(RELATIONS)} {article(phrase(two))}",
             "pairs never seen": article(phrase(rng.choice(odd))),
             "on a backdrop": f"{article(phrase(one))} {where}",
+            WORDS_KIND: f'a sign that says "{rng.choice(WORDS)}"',
         }
         made += [Case(kind, rng.choice(FRAMES).format(p=words), FIRST + number) for kind, words in kinds.items()]
     return made
@@ -109,8 +114,8 @@ class Tally:
         ]  # fmt: skip
 
 
-class _Studio:
-    """Tools over pictures, without a controller."""
+class Studio:
+    """Tools over pictures, without a controller: it is called with a tool's name and arguments."""
 
     def __init__(self, experts: ExpertPool, pictures: Sequence[Image.Image] = ()) -> None:
         self.workspace = LedgerWorkspace(PictureStore(None), "chat_000000000000", "ann")
@@ -120,6 +125,7 @@ class _Studio:
         self.calls = 0
 
     def __call__(self, tool: str, **arguments: Any) -> Observation:
+        """Call a tool."""
         self.calls += 1
         return self.runner.run(f"call_{self.calls}", tool, arguments, 1)
 
@@ -166,27 +172,36 @@ def run(*, cases: int, profile: str, controller: str | None = None, done: Done |
 
 def _generate(tally: Tally, experts: ExpertPool, case: Case, other: Case, at: int) -> float:
     """Paint a prompt, once and as the best of several; the seconds of one."""
-    studio = _Studio(experts)
+    studio = Studio(experts)
     about = studio.context.about("painter")
     seconds = 0.0
-    for tries in TRIES if at // 6 % SOME == 0 else TRIES[:2]:
+    for tries in TRIES if at // KINDS % SOME == 0 else TRIES[:2]:
         begun = time.perf_counter()
         told = studio("generate_image", prompt=case.prompt, seed=case.seed, tries=tries)
         seconds = time.perf_counter() - begun if tries == 1 else seconds
-        good = told.ok and not told.recorded.facts["painted"][0]["lacks"]
+        image = studio.workspace.open(told.recorded.pictures[0].id) if told.ok else None
+        if case.kind == WORDS_KIND:  # judged by the reader; a painter that knows no letters refuses, which is not right
+            good = image is not None and _reads(experts, image, case.prompt)
+        else:
+            good = told.ok and not told.recorded.facts["painted"][0]["lacks"]
         tally.add(f"best of {tries}", case.kind, good)
-        if told.ok and tries == 1:
-            image = studio.workspace.open(told.recorded.pictures[0].id)
+        if image is not None and tries == 1:
             wanted = read_prompt(other.prompt, about)
             if wanted.things != read_prompt(case.prompt, about).things:
                 tally.add("controls", "accepted for another prompt", judge(studio.context, image, wanted).good)
     wanted = read_prompt(case.prompt, about)
     boxes = lay_out(wanted, case.seed, about)
-    if boxes is not None:
+    if boxes is not None and case.kind != WORDS_KIND:
         things = tuple((asked.words, box) for asked, box in zip(wanted.things, boxes, strict=True))
         true = TruePainter().paint(Paint(case.prompt, things=things, seed=case.seed))
         tally.add("controls", "true pictures accepted", judge(studio.context, true, wanted).good)
     return seconds
+
+
+def _reads(experts: ExpertPool, image: Image.Image, prompt: str) -> bool:
+    """Whether the reader reads the word that stands in quotes in the prompt."""
+    view = view_of_image(image)
+    return prompt.split('"')[1] in {word.text.strip().upper() for word in experts.ask("reader", [Read(view)])[0]}
 
 
 def _edit(tally: Tally, experts: ExpertPool, number: int) -> int:
@@ -199,7 +214,7 @@ def _edit(tally: Tally, experts: ExpertPool, number: int) -> int:
     truth = scene.things[thing]
     shape = rng.choice([one for one in SHAPES if one != truth.shape])
     color = rng.choice([one for one in COLORS if one != truth.color])
-    studio = _Studio(experts, [drawn.image])
+    studio = Studio(experts, [drawn.image])
     told = studio("find_objects", image="img_1", phrase=noun_phrase({"color": truth.color, "shape": truth.shape}))
     found = [region for region in told.recorded.regions if _overlap(region.box, drawn.boxes[thing]) > 0.5]
     if not found:  # the edit never began; that is the detector's affair, and told by itself
@@ -207,11 +222,13 @@ def _edit(tally: Tally, experts: ExpertPool, number: int) -> int:
         return 0
     tally.add("edits", "what is to change is found", True)
     region = str(found[0].handle)
+    backdrop = rng.choice([one for one in BACKDROPS if one != scene.backdrop])
     edits = {
         "removed": {"do": "remove", "regions": [region]},
         "replaced": {"do": "replace", "regions": [region], "by": f"{color} {shape}"},
         "recoloured": {"do": "recolour", "regions": [region], "color": color},
         "added": {"do": "add", "what": f"{color} {shape}"},
+        "before another background": {"do": "background", "by": backdrop},
     }
     outside = 0
     for name, edit in edits.items():
@@ -230,7 +247,7 @@ def _edit(tally: Tally, experts: ExpertPool, number: int) -> int:
     return outside
 
 
-def _unchanged(studio: _Studio, image: Image.Image, mask: np.ndarray) -> bool:
+def _unchanged(studio: Studio, image: Image.Image, mask: np.ndarray) -> bool:
     return judge(studio.context, image, read_prompt("", {}), None, mask).good
 
 

@@ -117,6 +117,19 @@ class Painter(Expert[Paint, Image.Image]):
 
     @torch.inference_mode()
     def _paint(self, requests: Sequence[Paint], watcher: Watcher | None) -> list[Image.Image]:
+        pipeline, options = self.call_for(requests)
+        if watcher is not None:
+            options["callback_on_step_end"] = watcher.run(self._taken(requests[0]))
+        made: list[Image.Image] = pipeline(**options).images
+        wanted = [request.size or self._size(request) for request in requests]
+        return [
+            image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+            for image, size in zip(made, wanted, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def call_for(self, requests: Sequence[Paint]) -> tuple[Any, dict[str, Any]]:
+        """The pipeline that paints requests of one kind, with their styles on, and what it is called with."""
         first = requests[0]
         size, task = self._size(first), self._task(first)
         pipeline = self.pipelines.get(task)
@@ -129,15 +142,10 @@ class Painter(Expert[Paint, Image.Image]):
             "generator": [torch.Generator("cpu").manual_seed(request.seed) for request in requests],
             "width": size[0],
             "height": size[1],
-            "callback_on_step_end": watcher and watcher.run(self._taken(first)),
         }
         options |= self._shown(requests, task, size)
         taken = inspect.signature(pipeline.__call__).parameters
-        made: list[Image.Image] = pipeline(**{name: value for name, value in options.items() if name in taken}).images
-        return [
-            image if image.size == (wanted := request.size or size) else image.resize(wanted, Image.Resampling.LANCZOS)
-            for image, request in zip(made, requests, strict=True)
-        ]
+        return pipeline, {name: value for name, value in options.items() if name in taken}
 
     def _shown(self, requests: Sequence[Paint], task: Task, size: tuple[int, int]) -> dict[str, Any]:
         """The pictures that a task is given, and what belongs to them."""
