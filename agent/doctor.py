@@ -104,8 +104,11 @@ def fetch(what: str) -> list[ModelSpec]:
 
     for spec in wanted:
         try:
-            # No pickles from outside: the safetensors of a checkpoint are all that is taken.
-            snapshot_download(spec.base.name, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.jinja", "*.model"])
+            # No pickles from outside: the safetensors of a checkpoint are all that is taken. Those of a pipeline lie in
+            # folders; what lies beside them is the same once more in one file, gigabytes of it.
+            index = Path(snapshot_download(spec.base.name, allow_patterns=["model_index.json"])) / "model_index.json"
+            weights = "*/*.safetensors" if index.is_file() else "*.safetensors"
+            snapshot_download(spec.base.name, allow_patterns=[weights, "*.json", "*.txt", "*.jinja", "*.model"])
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UserError(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from saccade.agent.doctor import fetch
 from saccade.cli import main
 from saccade.settings import load_profile
 from saccade.tools.registry import expert_roles
@@ -189,6 +190,27 @@ def test_doctor_is_not_content_with_a_profile_that_lacks_a_role(home, capsys, tm
         "clip",
         "painter",
     }
+
+
+def test_of_a_pipeline_its_parts_are_fetched_and_not_the_same_once_more_in_one_file(monkeypatch, tmp_path):
+    """What the hub's client is asked for; there is no network here."""
+    import huggingface_hub
+
+    asked = {}
+
+    def fetched(name, allow_patterns):
+        folder = tmp_path / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if "diffusion" in name:
+            (folder / "model_index.json").touch()
+        asked[name] = allow_patterns
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetched)
+    assert {str(spec) for spec in fetch("gpu")} >= {"hf:stable-diffusion-v1-5/stable-diffusion-inpainting"}
+    assert asked["stable-diffusion-v1-5/stable-diffusion-v1-5"][0] == "*/*.safetensors"
+    assert asked["openai/clip-vit-large-patch14"][0] == "*.safetensors"
+    assert not any(".bin" in pattern or "ckpt" in pattern for patterns in asked.values() for pattern in patterns)
 
 
 def test_models_that_are_not_ours_are_told_apart_and_nothing_to_fetch_is_said(home, capsys):

@@ -69,7 +69,6 @@ class Options(BaseModel):
     strength: Annotated[float, Field(gt=0, le=1)] = 0.6  # of image to image, where nothing is asked
     control: Annotated[float, Field(ge=0, le=2)] = 1.0  # the weight of a ControlNet
     scheduler: str | dict[str, Any] | None = None  # one of SCHEDULERS, or a table with `name` and its own settings
-    offload: bool = False  # parts wait in the machine's memory until they are needed: slower, for small GPUs
     parts: dict[str, str] = {}  # "inpaint" -> spec, from the profile's [models]
     styles: dict[str, Style] = {}
     segment_colors: dict[str, tuple[int, int, int]] = {}  # of words, for a ControlNet that knows other colours

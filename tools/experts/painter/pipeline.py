@@ -16,7 +16,7 @@ Task = Literal["whole", "part", "like", "instruct", "edges", "depth", "segments"
 WEIGHTS = ("*.safetensors", "*/*.safetensors")
 
 
-def load_pipeline(folder: Path, device: str, *, offload: bool = False) -> Any:
+def load_pipeline(folder: Path, device: str) -> Any:
     """A diffusers pipeline, weights in fp32 on a CPU and in fp16 on a GPU, read from safetensors alone.
 
     Files named `.fp16.safetensors`, as the hub calls a half-precision variant, are taken on a GPU, and elsewhere where
@@ -40,9 +40,6 @@ def load_pipeline(folder: Path, device: str, *, offload: bool = False) -> Any:
     if device != "cpu" and hasattr(getattr(pipeline, "vae", None), "enable_tiling"):
         pipeline.vae.enable_tiling()  # a large picture is decoded in tiles, so that memory stays bounded
         pipeline.vae.enable_slicing()
-    if offload and device != "cpu":
-        pipeline.enable_model_cpu_offload(device=device)
-        return pipeline
     return pipeline.to(device)
 
 
@@ -141,7 +138,7 @@ class Pipelines:
 
     def _loaded(self, part: str) -> Any:
         spec = ModelSpec.parse(self.options.parts[part])
-        pipeline = checked(spec, lambda folder: load_pipeline(folder, self.device, offload=self.options.offload))
+        pipeline = checked(spec, lambda folder: load_pipeline(folder, self.device))
         self._schedule(pipeline)
         return pipeline
 
