@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import mcp.types as types
 from mcp import MCPError
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
     from .web.access import Doors
 
 SCHEME = "saccade://pictures/"
+AT_ONCE = 16  # calls that run side by side
 LISTED = 50  # remembered pictures of a page
 BAD_PARAMS = -32602
 NOT_FOUND = -32002
 
+T = TypeVar("T")
 UserOf = Callable[[ServerRequestContext[Any, Any]], str]
 
 
@@ -60,12 +63,20 @@ class Ask(_Arguments):
 
 
 class Desks:
-    """A conversation for each user, made when it is needed. `listener` is told of each turn of `ask`."""
+    """A conversation for each user, made when it is needed, and the threads that work in them.
+
+    Args:
+        agent: whose tools.
+        listener: is told of each turn of `ask`.
+    """
 
     def __init__(self, agent: Agent, listener: Listener | None = None) -> None:
         self.agent, self.listener = agent, listener or Listener()
         self._desks: dict[str, Desk] = {}
         self._lock = Lock()
+        # Threads of its own: those of asyncio are waited for when a server stops, however long they take.
+        self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mcp")
+        self._running = 0
 
     def of(self, user: str) -> Desk:
         """The user's conversation."""
@@ -74,10 +85,26 @@ class Desks:
                 self._desks[user] = Desk(self.agent, user)
             return self._desks[user]
 
-    def close(self) -> None:
-        """Have what was met remembered."""
-        for desk in self._desks.values():
-            desk.close()
+    async def done(self, work: Callable[[], T]) -> T:
+        """What comes of some work, done in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._workers, self._counted, work)
+
+    def _counted(self, work: Callable[[], T]) -> T:
+        with self._lock:
+            self._running += 1
+        try:
+            return work()
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def close(self) -> int:
+        """Have what was met remembered, unless something is still at work; how much is."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        if not self._running:
+            for desk in self._desks.values():
+                desk.close()
+        return self._running
 
 
 def build_server(agent: Agent, desks: Desks, user_of: UserOf, *, paths: bool) -> Server[Any]:
@@ -103,14 +130,14 @@ def build_server(agent: Agent, desks: Desks, user_of: UserOf, *, paths: bool) ->
     async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
         desk = desks.of(user_of(context))
         work = partial(_called, desk, params.name, dict(params.arguments or {}), paths, desks.listener)
-        return await asyncio.to_thread(work)
+        return await desks.done(work)
 
     async def list_resources(context: Any, params: Any) -> types.ListResourcesResult:
         cursor = params.cursor if params is not None else None
-        return await asyncio.to_thread(_listed, agent, user_of(context), cursor)
+        return await desks.done(partial(_listed, agent, user_of(context), cursor))
 
     async def read_resource(context: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        return await asyncio.to_thread(_read, agent, user_of(context), str(params.uri))
+        return await desks.done(partial(_read, agent, user_of(context), str(params.uri)))
 
     return Server(
         "saccade", version=__version__, title="Saccade", instructions=_INSTRUCTIONS, on_list_tools=list_tools,
@@ -241,7 +268,7 @@ def serve_stdio(agent: Agent, user: str, listener: Listener | None = None) -> No
     try:
         asyncio.run(talk())
     finally:
-        desks.close()
+        leave(desks.close(), agent)
 
 
 def serve_http(agent: Agent, host: str, port: int, doors: Doors, listener: Listener | None = None) -> None:
@@ -250,8 +277,7 @@ def serve_http(agent: Agent, host: str, port: int, doors: Doors, listener: Liste
     try:
         run_server(http_app(agent, desks, host, doors), host, port)
     finally:
-        desks.close()
-    leave(0, agent)
+        leave(desks.close(), agent)
 
 
 def http_app(agent: Agent, desks: Desks, host: str, doors: Doors) -> ASGIApp:

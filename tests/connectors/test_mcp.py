@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -120,6 +121,29 @@ def test_ask_shares_the_conversation_with_the_tools_and_is_logged(tmp_path, capl
     assert answer.content[1].type == "image"
     assert answer.structured_content["steps"][0]["tool"] == "find_objects"
     assert not outlined.is_error
+
+
+def test_a_server_that_stops_does_not_wait_for_a_model_that_hangs(tmp_path):
+    gate, begun = threading.Event(), threading.Event()
+
+    def hang(messages):
+        begun.set()
+        gate.wait(30)
+        return "Done."
+
+    with scripted_agent(tmp_path, hang) as agent:
+        desks = Desks(agent)
+
+        async def run():
+            async with Client(build_server(agent, desks, lambda _: "ann", paths=False)) as client:
+                asked = asyncio.ensure_future(client.call_tool("ask", {"request": "What is there?"}))
+                while not begun.is_set():
+                    await asyncio.sleep(0.01)
+                left = desks.close()
+                gate.set()
+                return left, (await asked).content[0].text
+
+        assert asyncio.run(run()) == (1, "Done.")
 
 
 def test_what_is_wrong_is_told_so_that_it_can_be_mended(tmp_path):

@@ -67,9 +67,15 @@ def test_ask_watch_and_switch_a_region_off(visit, picture):
     expect(marks.first).to_be_hidden()
     chip.click()
     expect(marks.first).to_be_visible()
+    chip.hover()
+    assert marks.nth(1).evaluate("mark => getComputedStyle(mark).opacity") == "0.3", "the others step back"
     page.get_by_text("2 steps").click()
     expect(page.get_by_text("I look for things.")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 940})  # all of it
     shot(page, "page")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="img_1").click()
+    assert saved.value.suggested_filename == "img_1.png"
     send(page, "Hello?")
     expect(page.get_by_text("And hello again.")).to_be_visible()
     page.reload()
@@ -109,6 +115,9 @@ def test_memory_is_searched_used_and_forgotten(visit, picture):
     send(page, "What is there?")
     expect(page.get_by_text("I see reg_1.")).to_be_visible()
     expect(page.locator("#gallery li")).to_have_count(1)
+    page.get_by_label("Search what was seen").fill("ball")
+    page.keyboard.press("Enter")
+    expect(page.locator("#gallery .use svg rect").first).to_be_visible()  # where in the picture it is
     page.locator("#like").set_input_files(picture)
     expect(page.get_by_text(re.compile(r"^\d+ found$"))).to_be_visible()
     page.locator("#gallery .use").first.click()

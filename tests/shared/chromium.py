@@ -15,7 +15,8 @@ if BROWSER is None:
 from axe_core_python.sync_playwright import Axe  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
-SHOTS = os.environ.get("SACCADE_SHOTS")  # a folder for screenshots
+KEPT = Path(__file__).parents[2] / ".pytest_cache" / "shots"
+SHOTS = Path(os.environ.get("SACCADE_SHOTS") or KEPT)  # where screenshots are kept
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +28,9 @@ def browser():
 
 
 def shot(page, name):
-    """Keep a screenshot, where a folder for them is named."""
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+    """Keep a screenshot."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def serious_faults(page):

@@ -88,6 +88,13 @@ function follow() {
   if (talk.scrollHeight - talk.scrollTop - talk.clientHeight < NEAR + 400) talk.scrollTop = talk.scrollHeight;
 }
 
+function toEnd() {
+  const talk = byId("talk");
+  const go = () => { talk.scrollTop = talk.scrollHeight; };
+  go();
+  for (const image of talk.querySelectorAll("img")) if (!image.complete) image.addEventListener("load", go, { once: true });
+}
+
 function showEmpty() {
   const buttons = TRIES.map((text) =>
     element("button", { type: "button", class: "plain", onclick: () => { byId("text").value = text; byId("text").focus(); } }, text));
@@ -144,11 +151,16 @@ function sheetView(picture, regions) {
       chip.setAttribute("aria-pressed", String(on));
       group.style.display = on ? "" : "none";
     });
+    for (const name of ["pointerenter", "pointerleave", "focus", "blur"]) {
+      chip.addEventListener(name, () => group.classList.toggle("near", chip.matches(":hover, :focus-visible")));
+    }
     chips.append(chip);
   });
   const words = `${picture.handle ?? "picture"}${regions.length ? `, with ${regions.map((one) => one.label).join(", ")} marked` : ""}`;
   const sheet = element("div", { class: "sheet" }, element("img", { src: picture.url, alt: words }), svg);
-  return element("figure", {}, sheet, element("figcaption", {}, picture.handle ?? ""), ...(regions.length ? [chips] : []));
+  const name = picture.handle ?? picture.id;
+  const save = element("a", { href: picture.url, download: `${name}.png`, title: `Save ${name}` }, name);
+  return element("figure", {}, sheet, element("figcaption", {}, save), ...(regions.length ? [chips] : []));
 }
 
 function showReply(answer, reply) {
@@ -176,7 +188,10 @@ async function ask(text, attached) {
   const answer = addTurn(text, attached);
   const status = element("p", { class: "state" }, "Thinking …");
   const live = element("ol", {});
-  answer.append(status, element("details", { open: true }, element("summary", {}, "Steps"), live));
+  const lines = new Map(); // of steps by their call: several may run at once
+  const steps = element("details", { open: true, hidden: true }, element("summary", {}, "Steps"), live);
+  answer.append(status, steps);
+  toEnd();
   const form = new FormData();
   form.append("text", text);
   if (state.chat) form.append("chat", state.chat);
@@ -198,7 +213,9 @@ async function ask(text, attached) {
       } else if (event.type === "step_started") {
         written = "";
         status.textContent = `${event.tool} …`;
-        live.append(stepLine(event));
+        steps.hidden = false;
+        lines.set(event.call, stepLine(event));
+        live.append(lines.get(event.call));
       } else if (event.type === "expert_said") status.textContent += event.text;
       else if (event.type === "expert_working") {
         status.textContent = `${event.role}: ${event.done} of ${event.of} steps`;
@@ -206,7 +223,7 @@ async function ask(text, attached) {
         preview.hidden = !preview.src;
         status.append(preview);
       }
-      else if (event.type === "step_finished") live.lastChild?.replaceWith(stepLine(event.step));
+      else if (event.type === "step_finished") lines.get(event.call)?.replaceWith(stepLine(event.step));
       else if (event.type === "error") throw new Error(event.message);
       else if (event.type === "reply") {
         await learnPictures();
@@ -258,6 +275,7 @@ async function openChat(id) {
   byId("talk").replaceChildren();
   for (const turn of told.turns) for (const one of [...turn.images, ...turn.reply.images]) state.pictures.set(one.id, one);
   for (const turn of told.turns) showReply(addTurn(turn.text, turn.images.map((one) => ({ url: one.url, name: one.handle }))), turn.reply);
+  toEnd();
   byId("side").classList.remove("open");
   byId("menu").setAttribute("aria-expanded", "false");
   await listChats();
@@ -286,12 +304,23 @@ async function deleteChat(id, title) {
 function showHits(hits, words) {
   byId("found").textContent = words ? (hits.length ? `${hits.length} found` : "Nothing like that was seen.") : "";
   byId("gallery").replaceChildren(...hits.map((hit) => {
-    const name = hit.label ?? hit.caption ?? hit.source ?? hit.id;
+    const name = hit.label ?? hit.caption ?? hit.source ?? `seen ${new Date(hit.seen).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
     const use = element("button", { class: "use", title: `Ask about this: ${name}`, onclick: () => useHit(hit) },
-      element("img", { src: hit.thumbnail, alt: name, loading: "lazy" }));
+      element("img", { src: hit.thumbnail, alt: name, loading: "lazy" }), ...(hit.box ? [boxView(hit)] : []));
     const drop = element("button", { class: "drop", title: "Forget it for good", "aria-label": `Forget ${name}`, onclick: () => forget(hit, name) }, "✕");
     return element("li", {}, element("figure", {}, use, element("figcaption", {}, element("span", {}, hit.why ?? name), drop)));
   }));
+}
+
+// The box of a region over the thumbnail of its picture, which is cut to a square about its middle.
+function boxView(hit) {
+  const [x0, y0, x1, y1] = hit.box;
+  const svg = drawn("svg", { viewBox: `0 0 ${hit.width} ${hit.height}`, preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true" });
+  const line = Math.max(hit.width, hit.height) / 80;
+  for (const [stroke, width] of [["#fff", 2 * line], [COLORS[0], line]]) {
+    svg.append(drawn("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0, fill: "none", stroke, "stroke-width": width }));
+  }
+  return svg;
 }
 
 async function showMemory(words = "") {
