@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+
 import numpy as np
 import pytest
 from painters import load, painters  # noqa: F401  # a fixture
@@ -9,10 +12,10 @@ from PIL import Image
 
 from saccade.benchmarks.random_painters import make_painter
 from saccade.errors import ExpertFailed, UserError
-from saccade.settings import ModelSpec, Profile
+from saccade.settings import PACKAGE, ModelSpec, Profile
 from saccade.tools.experts.painter import guides
 from saccade.tools.experts.painter.expert import Painter
-from saccade.tools.experts.painter.options import read_options
+from saccade.tools.experts.painter.options import PARTS, read_options
 from saccade.tools.experts.painter.styles import called
 from saccade.tools.experts.painter.wording import grounded_prompt
 from saccade.tools.pool import ExpertPool
@@ -236,6 +239,19 @@ def test_a_profile_names_models_beside_the_painter(painters):  # noqa: F811
     assert made.size == (40, 32)
     with pytest.raises(ExpertFailed, match="follows no instructions"):
         pool.ask("painter", [Paint("make it winter", image=NOISE, way="instruct")])
+
+
+def test_the_guide_s_settings_are_read():
+    page = (PACKAGE / "docs" / "guide.md").read_text("utf-8").partition("## Painters")[2].partition("\n## ")[0]
+    blocks = [tomllib.loads(block) for block in re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    models, styles = blocks[0]["models"], blocks[1]["options"]["painter"]["styles"]
+    parts = {name.removeprefix("painter."): spec for name, spec in models.items() if name.startswith("painter.")}
+    assert set(parts) == set(PARTS)
+    assert set(read_options(blocks[0]["options"]["painter"] | {"parts": parts, "styles": styles}).styles) == set(styles)
+    few = [tomllib.loads("\n".join(re.findall(r"`((?:steps|guidance|scheduler) = [^`]+)`", row))) for row in
+           page.splitlines() if row.startswith("|") and "`steps" in row]  # fmt: skip
+    assert [read_options(settings).steps for settings in few] == [2, 4, 4]
+    assert all(set(settings) == {"steps", "guidance", "scheduler"} for settings in few)
 
 
 def test_boxes_are_words():
