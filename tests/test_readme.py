@@ -93,7 +93,7 @@ def test_its_python_has_three_lines():
 
 
 def test_the_guides_profile_can_be_read():
-    (block,) = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    block, *_ = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     profile = Profile.model_validate({"name": "mine"} | tomllib.loads(block))
     assert profile.options["clip"]["materials"]["wood"] == "wooden"
 
