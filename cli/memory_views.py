@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..memory.query import Hit, Query, Report
 
 BAD_SHOWN = 20
+SURE = 0.5  # a hit with a lower score is a guess
 
 
 def show_hits(
@@ -47,8 +48,18 @@ def show_hits(
             what += f" (and {len(hit.also)} near duplicate{'s' if len(hit.also) > 1 else ''})"
         seen = hit.seen.astimezone().strftime("%Y-%m-%d %H:%M")
         source = escape(hit.source or "")
-        table.add_row(str(place), f"{hit.score:.2f}", hit.id, escape(what), escape(hit.why or ""), seen, source)
+        table.add_row(
+            str(place),
+            f"{hit.score:.2f}{'' if hit.score >= SURE else ' ?'}",
+            hit.id,
+            escape(what),
+            escape(hit.why or ""),
+            seen,
+            source,
+        )
     console.print(table)
+    if any(hit.score < SURE for hit in hits):
+        console.print("[dim]?: a guess[/]", highlight=False)
     if sheet is not None:
         console.print(f"Contact sheet: {escape(str(sheet))}", highlight=False, soft_wrap=True)
 

@@ -10,6 +10,10 @@ from .contracts import Experts, ToolContext, View, declared
 from .requests import Likeness
 
 IN_DOMAIN = 0.5  # the likeness from which a model is taken to know a kind of picture
+# What is true of any picture, whatever the models know (`read_text`, `inspect_image`, `search_memory`).
+WITHOUT_MODELS = (
+    "Its words, codes, colours, sharpness and date can be told all the same, and whether it was shown before."
+)
 DOMAIN = "the pictures that the models of this profile were trained on"
 
 
@@ -63,8 +67,8 @@ def require_known(view: View, experts: Experts, name: str, judge: str = "clip") 
     if likeness is not None and likeness < IN_DOMAIN:
         domain = declared(experts, "clip").get("domain", DOMAIN)
         raise ExpertFailed(
-            f"{name} is unlike {domain}, so what they say about it would be made up. For photographs, run "
-            f"`saccade models fetch gpu` once and ask again with `--profile gpu`.",
+            f"{name} is unlike {domain}, so what they say about it would be made up. {WITHOUT_MODELS} For photographs, "
+            f"run `saccade models fetch gpu` once and ask again with `--profile gpu`.",
             kind="unfamiliar_picture",
         )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..memory.memory import Memory
     from ..memory.workspace import LedgerWorkspace
 
+SURE = 0.5  # a lower score is a guess
 MORE = 5  # hits that are asked for beyond k, in place of those that are the picture itself
 
 
@@ -53,6 +54,8 @@ class UserMemory:
         shown = None if view is None else view.picture
         found: dict[str, Recalled] = {}
         for hit in hits:
+            if hit.score < SURE and (hit.why or "").startswith("looks like"):
+                continue  # a guess: whoever is told of it in a sentence takes it for found
             if hit.picture == shown and hit.lineage.chat == self._workspace.chat:
                 # What is in this very picture is no news, but earlier copies of it are.
                 for id in hit.also:

@@ -21,7 +21,7 @@ from .exact_search import VectorCache
 from .filters import IN_CHAT, NAMED, conditions, is_filtered, named
 from .ranking import NOTHING, Look, Ranking, ids
 from .texts import find_texts, saying, whole_sentence
-from .wanted import wanted
+from .wanted import things_of, wanted
 from .when import Spoken, spoken_time
 
 SPARE = 3  # candidates beyond k: near duplicates of one another are one hit
@@ -71,6 +71,11 @@ class Search:
         spoken = spoken_time(query.words) if query.words and query.since is None and query.until is None else None
         if spoken is not None and not whole_sentence(self._ledger, owner, query, wanted(query.words or "")):
             return self._in_time(owner, query, spoken)
+        alone = query.words if query.kind is None and query.picture is None else None
+        if alone and len(things_of(wanted(alone).text)) > 1:  # no region shows several things
+            wholes = self._recalled(owner, replace(query, kind="picture"))
+            if any(hit.score >= 0.5 for hit in wholes):
+                return wholes
         return self._recalled(owner, query)
 
     def _in_time(self, owner: str, query: Query, spoken: Spoken) -> list[Hit]:
@@ -128,7 +133,9 @@ class Search:
             return Look("both", self.ranking.rules.both(picture, said), besides, asked)
         if said is None:
             return Look("picture", picture, besides)
-        return Look("caption" if len(asked.text.split()) >= CAPTION else "words", said, None, asked)
+        named = things_of(asked.text)
+        things = self._embedder.words(named).astype(np.float32) if named else None
+        return Look("caption" if len(asked.text.split()) >= CAPTION else "words", said, None, asked, things)
 
     def _picture_vector(self, owner: str, given: str | Image.Image | np.ndarray, space: Space | None) -> np.ndarray:
         assert self._embedder is not None
@@ -239,7 +246,25 @@ class Search:
         table = self.cache.of(space)
         mask = table.mask(replace(query, kind="region"), self._among(owner, query))
         assert mask is not None  # the kind is a filter
-        regions, cosines = table.nearest(look.vector, PARTS * want, mask)
+        if look.things is None:
+            return self._wholes(owner, *table.nearest(look.vector, PARTS * want, mask))
+        return self._several(owner, table.several(look.things, PARTS * want, mask))
+
+    def _several(self, owner: str, found: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[int, float]:
+        """The wholes that have a region like each of several things; that of the worst of a whole's counts.
+
+        What no region at all is like ("on a desk") is no thing. A picture that lacks one has it as its worst.
+        """
+        rule = self.ranking.rules.rule("words", "region")
+        each: list[tuple[dict[int, float], float]] = []
+        for regions, cosines in found:
+            if len(cosines) and (rule is None or rule(cosines[:1])[0] >= 0.5):
+                each.append((self._wholes(owner, regions, cosines), float(cosines[-1])))
+        wholes = {whole for best, _ in each for whole in best}
+        return {whole: min(best.get(whole, least) for best, least in each) for whole in wholes}
+
+    def _wholes(self, owner: str, regions: np.ndarray, cosines: np.ndarray) -> dict[int, float]:
+        """The pictures that regions are of, each with the best of its regions' cosines."""
         best: dict[int, float] = {}
         for marks, part in chunks(regions.tolist()):
             sql = (

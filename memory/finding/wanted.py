@@ -15,14 +15,15 @@ from ..names import composed
 # Words that begin a request, or stand between it and what it looks for.
 _BEFORE = frozenset(
     """
-    a about again all am an and another any anything anywhere are as at been before bring can could dear did display do
-    does ever every everything fetch file files find for from get give got had hand has have hello help here hey hi how
-    i id if im image images in is it ive just kindly know let list locate look looked looking me met memory my need of
-    ok okay on once one ones our out photo photograph photographs photos pic pics picture pictures please pull recall
-    remember remind saw screenshots scan scans search see seeing seen send sent show showed showing shown shows so some
-    something somewhere stored tell that the there these thing things this those to try up upload uploaded us want was
-    we were what when where which who with within would you your containing contains contain includes include including
-    having featuring features feature depicting depicts like called named
+    a about again all am an and another any anything anywhere are as at been before bring can could dear did display
+    do does drawing drawings ever every everything fetch file files find for from get give got had hand has have
+    hello help here hey hi how i id if im image images in is it ive just kindly know let list locate look looked
+    looking me met memory my need of ok okay on once one ones our out photo photograph photographs photos pic pics
+    picture pictures please pull recall remember remind saw scene scenes screenshots scan scans search see seeing
+    seen send sent show showed showing shown shows so some something somewhere stored tell that the there these
+    thing things this those to try up upload uploaded us want was we were what when where which who with within
+    would you your containing contains contain includes include including having featuring features feature
+    depicting depicts like called named
     """.split()  # noqa: SIM905 (a list of so many words is read more easily like this)
 )
 # Words that end one.
@@ -47,6 +48,18 @@ _SAID = re.compile(
     r"(?=\s*(?:$|[,.;:!?]|\b(?:and|with|beside|next to|on|in|at|before|near|from|standing)\b))",
     re.IGNORECASE,
 )
+# What stands between two things.
+_BETWEEN = re.compile(
+    r"\s*[,;]\s*(?:and\s+)?|\s+(?:and|with|plus|as well as|next to|besides?|near|close to|left of|right of|"
+    r"to the left of|to the right of|above|below|under|over|behind|in front of|before|against|between|"
+    r"on top of|towards?|(?:standing |lying |sitting )?(?:on|in|at))"
+    r"\s+(?=(?:an?|the|one|two|three|four|five|some|\d+)\b|\w+\s+\w)",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(r"(?:an?|the|one|two|three|four|five|some|\d+)\s+\w", re.IGNORECASE)
+_COLOURS = frozenset("red orange yellow green blue purple pink brown black white grey gray turquoise beige".split())  # noqa: SIM905
+_SIZES = frozenset("small tiny little big large huge".split())  # noqa: SIM905
+MOST_THINGS = 6
 _MARKS = '"\u201c\u201d\u00ab\u00bb'
 _QUOTED = re.compile(rf"[{_MARKS}]([^{_MARKS}]+)[{_MARKS}]|(?<!\w)'([^']+)'(?!\w)")
 # What is too common to be looked for in texts.
@@ -104,6 +117,23 @@ def core(text: str) -> str:
     while words and (_bare(words[-1]) in _AFTER or not _bare(words[-1])):
         words.pop()
     return " ".join(words).strip(" .,;:!?\u2026\u00bf\u00a1")
+
+
+def things_of(text: str) -> tuple[str, ...]:
+    """The things that a text names one after the other, without their sizes, which a thing by itself does not show.
+
+    "a red cube next to a small blue ball" names "a red cube" and "a blue ball"; only where each of them stands for
+    itself: "red and blue cubes" names none. A single thing is told where its size was left out.
+    """
+    parts = [part for part in _BETWEEN.split(text) if core(part)][:MOST_THINGS]
+    whole = [
+        len(core(part).split()) > 1 or (_COUNTED.match(part) and core(part).lower() not in _COLOURS) for part in parts
+    ]
+    if len(parts) > 1 and not all(whole):
+        return ()
+    things = [_with_article(core(part), part) for part in parts]
+    bare = [" ".join(word for word in thing.split() if word.lower() not in _SIZES) for thing in things]
+    return tuple(bare) if len(bare) > 1 or bare != things else ()
 
 
 def _with_article(text: str, sentence: str) -> str:

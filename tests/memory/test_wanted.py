@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from small_memory import Opened, give
+from small_memory import Opened, give, scene
 
-from saccade.memory.finding.wanted import wanted
+from saccade.memory.finding.calibration import Calibration, Rule
+from saccade.memory.finding.wanted import things_of, wanted
+from saccade.memory.indexed_regions import ready_regions, region_items, write_regions
 from saccade.memory.query import Query
+from saccade.memory.records import Lineage, RegionDraft
+from saccade.testing.embedder import SmallEmbedder
 
 
 @pytest.mark.parametrize(
@@ -25,6 +29,24 @@ from saccade.memory.query import Query
 )
 def test_the_core_of_a_sentence(sentence, text):
     assert wanted(sentence).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
+        ("a red cube next to a blue ball", ("a red cube", "a blue ball")),
+        ("a tree and a small blue metal house", ("a tree", "a blue metal house")),
+        ("an orange mug, a red ball and a cone on a desk", ("an orange mug", "a red ball", "a cone", "a desk")),
+        ("a tiny green cone", ("a green cone",)),
+        ("a green cone", ()),
+        ("red and blue cubes", ()),
+        ("a red and a blue cube", ()),
+        ("receipts from Harbour Books", ()),
+        ("terms and conditions", ()),
+    ],
+)
+def test_several_things_are_told_apart(text, things):
+    assert things_of(text) == things
 
 
 def test_what_is_written_and_what_is_left_out():
@@ -85,3 +107,37 @@ def test_what_is_to_be_left_out_is_and_no_more(local, desk):
 def test_all_that_is_said_to_be_written_must_stand_there(local, desk):
     hits = local.recall("ann", Query(words='a page that says "harbour refused"'))
     assert not [hit.why for hit in hits if hit.why and hit.why.startswith("says")]
+
+
+class Measured(SmallEmbedder):
+    """With rules of its own, as a model has that was measured."""
+
+    calibration = Calibration({"words:region": Rule(0.8, 30.0), "words:picture": Rule(0.9, 30.0)})
+
+
+def test_a_picture_of_several_things_is_found_by_all_of_them(home, opened):
+    """By its regions, each by itself: a picture that has one of two things only is a guess at most."""
+    embedder = Measured()
+    local = opened(home, embedder)
+    cone, cube = scene(70), scene(71)
+    embedder.teach("a cone", cone)
+    embedder.teach("a cube", cube)
+    pictures = []
+    for number, things in enumerate(((cone, cube), (cone, cone), (cube,), (cone, cube))):
+        page = scene(80 + number, 200)
+        drafts = []
+        for at, thing in enumerate(things):
+            page.paste(thing, (96 * at, 0))
+            drafts.append((96.0 * at, 0.0, 96.0 * at + 96, 96.0))
+        picture = local.store.add(page, owner="ann").id
+        local.remember("ann", [picture])
+        found = {picture: [RegionDraft(picture, box, "thing", 0.9) for box in drafts]}
+        items = region_items(local.store, "ann", found, Lineage(tool="x"))
+        ready = ready_regions(local.store, local.remembering, "ann", items)
+        write_regions(local.remembering, "ann", ready, [picture], "x")
+        pictures.append(picture)
+    for kind in ("picture", None):
+        hits = local.recall("ann", Query(words="a cone next to a cube", kind=kind, k=4))
+        assert {hit.id for hit in hits[:2]} == {pictures[0], pictures[3]}, kind
+        assert all(hit.score >= 0.5 for hit in hits[:2])
+        assert all(hit.score < 0.5 for hit in hits[2:])
