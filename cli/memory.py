@@ -226,7 +226,7 @@ def _id_of(agent: Agent, path: Path, picture: str) -> str:
 def _make_again(agent: Agent, owner: str, item: str, out: Path, as_json: bool) -> None:
     """Make a picture once more, write it, and say whether it is the same. Raises typer.Exit(2) where it is not."""
     from ..memory.recipes import recipe_of, with_recipe
-    from ..tools.remaking import make_again
+    from ..tools.shared.painting.remaking import make_again
 
     remade = make_again(agent.store, item, owner, agent.tools, agent.experts)
     data = io.BytesIO()

@@ -16,7 +16,7 @@ from saccade.scenes.about import about
 from saccade.settings import Settings
 from saccade.testing import ScriptedController, call
 from saccade.testing.experts import TrueExperts
-from saccade.tools.remaking import make_again
+from saccade.tools.shared.painting.remaking import make_again
 
 
 @pytest.fixture

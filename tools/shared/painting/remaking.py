@@ -9,13 +9,13 @@ from typing import Any
 
 from PIL import Image
 
-from ..errors import ExpertFailed, ToolRetry, UserError, suggest
-from ..memory.pictures.store import PictureStore
-from ..memory.recipes import recipe_of
-from ..memory.workspace import LedgerWorkspace
-from .contracts import Experts, Talk, Tool, ToolContext
-from .runner import check_arguments
-from .shared.making import made_with
+from ....errors import ExpertFailed, ToolRetry, UserError, suggest
+from ....memory.pictures.store import PictureStore
+from ....memory.recipes import recipe_of
+from ....memory.workspace import LedgerWorkspace
+from ...contracts import Experts, Talk, Tool, ToolContext
+from ...runner import check_arguments
+from ..making import made_with
 
 
 @dataclass(frozen=True)
