@@ -104,7 +104,7 @@ lock: ## resolve pyproject.toml anew into the four locks (hashes, no index named
 	@$(call CUT,requirements.lock,--excludes $(VENV)/left-out.txt)
 	@$(call CUT,requirements-gpu.lock,--excludes $(VENV)/unused.txt $(call NAMES,requirements.lock))
 	@$(call CUT,requirements-extras.lock,--excludes $(VENV)/left-out.txt --extra adapters --extra discord --extra mcp \
-		--extra openai --extra slack --extra telegram --extra tesseract --extra web $(call NAMES,requirements.lock))
+		--extra openai --extra ray --extra slack --extra telegram --extra tesseract --extra web $(call NAMES,requirements.lock))
 	@$(call CUT,requirements-dev.lock,--excludes $(VENV)/left-out.txt --extra dev \
 		$(call NAMES,requirements.lock requirements-extras.lock))
 

@@ -12,6 +12,7 @@ EXTRAS = {
     "discord": "discord",
     "mcp": "mcp",
     "openai": "langchain_openai",
+    "ray": "ray",
     "slack": "slack_bolt",
     "telegram": "telegram",
     "tesseract": "pytesseract",

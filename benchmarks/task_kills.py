@@ -40,7 +40,7 @@ from ..tools import builtin
 
 KILLS = 50  # at random, and as many aimed ones at every other moment as fit into another 50
 SCENES, SIDE, WINDOW = 8, 96, 2
-PATIENCE = 120.0  # seconds in which a run must have come to its end
+PATIENCE = 600.0  # seconds in which a run must have come to its end
 MOMENTS = ("renamed", "commit_before", "commit_during", "commit_after", "output_renamed")
 FULL = (20_000, 60_000, 100_000, 140_000)  # bytes that a file may have on a disk that is full
 DISKS = (120_000, 240_000, 360_000)  # bytes of a disk that is too small

@@ -6,7 +6,7 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,7 +15,7 @@ from ..memory.names import refuse_address
 from .options import AsJson, Controller, ProfileName, User
 
 if TYPE_CHECKING:
-    from ..agent.tasks.task import Progress, Task, TaskResult
+    from ..agent.tasks.task import Progress, TaskResult
 
 SOME_FAILED = 3  # the exit code where pictures failed and others were done
 EXAMPLE = """\
@@ -67,9 +67,17 @@ def run(
     afresh: Annotated[bool, typer.Option("--afresh", help="Do everything again, whatever the folder has.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with the first picture that fails.")] = False,
     window: Annotated[int, typer.Option(min=1, max=256, help="How many pictures go side by side.")] = 16,
+    engine: Annotated[str, typer.Option(help="Where: here, or ray for several processes or machines.")] = "here",
+    address: Annotated[str | None, typer.Option(help="With --engine ray: a cluster that is there.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --engine ray: how many actors; one a device unless told.")
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the task and tell what it would do; run nothing.")
+        bool, typer.Option("--dry-run", help="Check the task and tell what it would do, and why; run nothing.")
     ] = False,
+    tries: Annotated[
+        int, typer.Option("--try", min=0, max=64, help="With --dry-run: do so many pictures, to estimate the time.")
+    ] = 0,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of task files, for editors.")] = False,
     example: Annotated[bool, typer.Option("--example", help="Print a task to begin from.")] = False,
     as_json: AsJson = False,
@@ -94,10 +102,13 @@ def run(
     loaded = Task.load(task, dict(_pair(one) for one in given or ()))
     with Agent(profile, controller=controller) as agent:
         if dry_run:
-            told = _dry(loaded, agent, images or [])
+            from ..agent.tasks.dry import dry_run as told_by
+
+            told = told_by(loaded, agent, images or [], out, tries)
             typer.echo(json.dumps(told) if as_json else _dry_text(told))
             return
         result = loaded.run(images or [], out=out, agent=agent, strict=strict, afresh=afresh, window=window,
+                            engine=_engine(engine), address=address, workers=workers,
                             on_event=None if as_json else _tell)  # fmt: skip
     if as_json:
         typer.echo(json.dumps(asdict(result), ensure_ascii=False))
@@ -173,6 +184,12 @@ def replay(
         typer.echo(f"Differs: {difference}" if difference else "The same, to the letter.", err=True)
 
 
+def _engine(name: str) -> Literal["here", "ray"]:
+    if name not in ("here", "ray"):
+        raise UserError(f"--engine was {name!r}; it is here or ray.", kind="usage")
+    return "ray" if name == "ray" else "here"
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
@@ -180,26 +197,21 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _dry(task: Task, agent: Any, images: list[str]) -> dict[str, Any]:
-    plan = task.plan(agent)
-    pictures = task.pictures(images, agent.settings.home)
-    return {
-        "pictures": len(pictures),
-        "steps": [{"id": one.step.id, "does": _does(one.step), "along": list(one.axes)} for one in plan.steps],
-        "outputs": [one.output.model_dump(exclude_defaults=True) for one in plan.outputs],
-        "inputs": dict(plan.inputs),
-    }
-
-
-def _does(step: Any) -> str:
-    return getattr(step, "tool", "") or (f"ask: {step.ask}" if hasattr(step, "ask") else f"keep: {step.keep}")
-
-
 def _dry_text(told: dict[str, Any]) -> str:
     lines = [f"{told['pictures']} pictures. With each of them:"]
     for step in told["steps"]:
         along = f", for each {' and '.join(step['along'])}" if step["along"] else ""
         lines.append(f"  {step['id']}: {step['does']}{along}")
+    if told["other_versions"]:
+        lines.append(f"The folder would be refused: it was made with other versions ({told['other_versions']}).")
+    elif told["known"]:
+        lines.append(f"{told['done']} pictures are done, and {told['known']} calls are on record. To be made:")
+        lines += [f"  {one['step']}: {one['calls']} calls: {one['why']}" for one in told["again"]]
+        lines.append("  and what rests on them" if told["again"] else "  nothing; the outputs are written anew")
+    if told["seconds"] is not None:
+        lines.append(f"That takes about {told['seconds']:.0f} s.")
+    else:
+        lines.append("How long that takes is not known yet: add --try 2 to time two of the pictures.")
     return "\n".join(lines)
 
 

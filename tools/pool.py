@@ -84,6 +84,7 @@ class ExpertPool:
         self._about: dict[str, Mapping[str, Any]] = {}
         self._weights: dict[str, str | None] = {}
         self._rows: dict[str, int] | None = None  # of each role's forwards while batches are fixed
+        self._fits: set[tuple[str, int]] = set()  # rows that were found to fit, by role
         self._guard = threading.Lock()  # of the dictionary of slots
         self._loading = threading.Lock()  # one load at a time
 
@@ -159,7 +160,7 @@ class ExpertPool:
         """Fix the rows of a loaded expert; half of them, and half again, where a forward does not fit."""
         rows = self.rows(role)
         expert.fix_rows(rows)
-        while rows is not None and rows > 1 and self._rows is not None:
+        while rows is not None and rows > 1 and self._rows is not None and (role, rows) not in self._fits:
             try:
                 expert.probe()
             except Exception as error:
@@ -169,7 +170,7 @@ class ExpertPool:
                 rows = self._rows[role] = rows // 2
                 expert.fix_rows(rows)
             else:
-                break
+                self._fits.add((role, rows))
 
     def weights(self, role: str) -> str | None:
         """A SHA-256 that names the weights in a role (see `weights.fingerprint`); None where there are none."""
@@ -215,6 +216,7 @@ class ExpertPool:
             if slot.expert is None:
                 return False
             slot.expert = None
+            self._fits = {one for one in self._fits if one[0] != role}
             _empty_cache()
         self._tell(PoolEvent("unloaded", role, self.profile.models.get(role, "")))
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,7 @@ class Calls:
     new: dict[str, Made] = field(default_factory=dict)
     used: dict[str, ToolResult] = field(default_factory=dict)  # known ones, where a walk gathers them
     wanted: list[Wanted] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)  # the times of a step go side by side
 
     def place(self, step: str, index: Index) -> str:
         """Where a call stands: the picture's file, the step and which time of it."""
@@ -68,10 +70,17 @@ class Caller:
         self._tools, self._experts, self._record, self._basis = tools, experts, record, basis
         self._ask, self._dry = ask, dry
 
+    def asks(self, tool: str) -> bool:
+        """Whether a tool asks experts, so that several calls of it had better go side by side."""
+        return bool(self._tools[tool].roles)
+
     def call(
         self, calls: Calls, workspace: LedgerWorkspace, step: str, tool: str, index: Index, arguments: dict[str, Any]
-    ) -> Output:
-        """What a call gives; a list that is longer than the tool takes goes in parts, whose outputs are joined.
+    ) -> Callable[[], Output]:
+        """Make a call; a list that is longer than the tool takes goes in parts, whose outputs are joined.
+
+        Returns:
+            What writes it down and gives its output. Handles are given in the order in which these are called.
 
         Raises:
             ToolRetry, ExpertFailed: the tool refused it, or an expert failed; the message begins with the step.
@@ -83,15 +92,16 @@ class Caller:
         if name is None:
             return self._call(calls, workspace, step, one, index, arguments)
         values = arguments[name]
-        return _joined([
+        parts = [
             self._call(calls, workspace, step, one, (*index, at), arguments | {name: values[at : at + most]})
             for at in range(0, len(values), most)
-        ])  # fmt: skip
+        ]
+        return lambda: _joined([part() for part in parts])
 
     def _call(
         self, calls: Calls, workspace: LedgerWorkspace, step: str, tool: Tool[Any], index: Index,
         arguments: dict[str, Any],
-    ) -> Output:  # fmt: skip
+    ) -> Callable[[], Output]:  # fmt: skip
         checked = check_arguments(tool, _handles(arguments), workspace.handles())
         given = checked.model_dump(mode="json", exclude_unset=True)
         names = plain_names(given)
@@ -103,13 +113,19 @@ class Caller:
 
         result = renaming.own(self._result(calls, tool.name, own, (step, index), run))
         call = f"{step}{''.join(f'.{at}' for at in index)}"
-        recorded, observation = workspace.record(call, tool.name, given, result, lambda one: tool.observe(checked, one))
-        return tool.output(recorded, observation, workspace)
+
+        def written() -> Output:
+            recorded, observation = workspace.record(
+                call, tool.name, given, result, lambda one: tool.observe(checked, one)
+            )
+            return tool.output(recorded, observation, workspace)
+
+        return written
 
     def asked(
         self, calls: Calls, workspace: LedgerWorkspace, step: str, index: Index, words: str,
         images: Sequence[PictureValue],
-    ) -> TextOutput:  # fmt: skip
+    ) -> Callable[[], Output]:  # fmt: skip
         """The controller's answer to a step in plain words."""
         own = {"ask": words, "contents": [content_of(workspace, one.handle) for one in images]}
 
@@ -117,7 +133,7 @@ class Caller:
             return ToolResult(facts={"text": self._ask(words, [workspace.open(one.id, alpha=True) for one in images])})
 
         text = str(self._result(calls, "ask", own, (step, index), run).facts["text"])
-        return TextOutput(count=0, regions=[], images=[], observation=text, text=text)
+        return lambda: TextOutput(count=0, regions=[], images=[], observation=text, text=text)
 
     def _result(
         self, calls: Calls, tool: str, own: Mapping[str, Any], where: tuple[str, Index], run: Callable[[], ToolResult]
@@ -127,17 +143,20 @@ class Caller:
         key, place = key_of(parts), calls.place(*where)
         stored = self._record.get(key)
         if stored is not None:
-            calls.known += 1
-            if self._dry:
-                calls.used[key] = stored
+            with calls.lock:
+                calls.known += 1
+                if self._dry:
+                    calls.used[key] = stored
             return stored
         if self._dry:
             calls.wanted.append(Wanted(where[0], place, parts))
             raise MissingError(f"{where[0]} is not done yet")
-        calls.made += 1
+        with calls.lock:
+            calls.made += 1
         result = run()
-        parts = {**self._basis.of(tool), **own}  # an expert that was loaded for it may have come to other rows than planned
-        calls.new[key_of(parts)] = Made(result, parts, place)
+        parts = {**self._basis.of(tool), **own}  # an expert that was loaded for it may have taken fewer rows
+        if not result.recalled:  # what was brought back stands in a conversation, not in a record
+            calls.new[key_of(parts)] = Made(result, parts, place)
         return result
 
     def _run(self, tool: Tool[Any], checked: Any, workspace: LedgerWorkspace, step: str) -> ToolResult:

@@ -132,6 +132,18 @@ class PicturesOutput(_Model):
         return self.folder
 
 
+class GroupsOutput(_Model):
+    """A table of which pictures are near duplicates of one another: each with the number and the size of its group."""
+
+    groups: str
+    pictures: Expression = "image"
+
+    @property
+    def file(self) -> str:
+        """Where it goes, in the folder of outputs."""
+        return self.groups
+
+
 class HtmlOutput(_Rows):
     """A page to look at: thumbnails, evidence, a table that can be filtered."""
 
@@ -147,12 +159,13 @@ class HtmlOutput(_Rows):
 
 def _kind_of_output(value: Any) -> str:
     keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})
-    return next((kind for kind in ("csv", "jsonl", "folder", "html") if kind in keys), "csv")
+    return next((kind for kind in ("csv", "jsonl", "folder", "groups", "html") if kind in keys), "csv")
 
 
 OutputFile = Annotated[
     Annotated[CsvOutput, Tag("csv")] | Annotated[JsonlOutput, Tag("jsonl")]
-    | Annotated[PicturesOutput, Tag("folder")] | Annotated[HtmlOutput, Tag("html")],
+    | Annotated[PicturesOutput, Tag("folder")] | Annotated[GroupsOutput, Tag("groups")]
+    | Annotated[HtmlOutput, Tag("html")],
     Discriminator(_kind_of_output),
 ]  # fmt: skip
 
@@ -214,7 +227,7 @@ def _told(error: Any, source: Source) -> str:
 _FORMS = ("int", "str", "constrained-str", "float", "bool", "none")  # pydantic's names of a union's members
 _PLACES: dict[str, type[BaseModel]] = {
     "tool": ToolStep, "ask": AskStep, "keep": KeepStep, "csv": CsvOutput, "jsonl": JsonlOutput,
-    "folder": PicturesOutput, "html": HtmlOutput, "on_error": OnError,
+    "folder": PicturesOutput, "groups": GroupsOutput, "html": HtmlOutput, "on_error": OnError,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,14 +45,16 @@ class Basis:
         roles: by tool.
         device: the class of device that experts run on.
         computing: how a role's expert computes now: rows of its forwards, dtype, the prompts that it says.
+        learn: takes in how experts compute elsewhere, by role; from then on that holds here.
     """
 
     def __init__(
         self, tools: Mapping[str, Mapping[str, Any]], models: Mapping[str, str], roles: Mapping[str, Sequence[str]],
         device: str, computing: Callable[[str], Mapping[str, Any] | None],
+        learn: Callable[[Mapping[str, Mapping[str, Any]]], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._tools, self._models, self._roles, self.device = tools, models, roles, device
-        self._computing = computing
+        self._computing, self.learn = computing, learn
         self._said: dict[str, str] = {}
 
     def of(self, tool: str) -> dict[str, Any]:
@@ -101,13 +104,25 @@ def basis_of(plan: Plan, agent: Agent, known: Mapping[str, Mapping[str, Any]], d
             tools[tool.name], roles[tool.name] = _version(tool), tool.roles
     wanted = {role for some in roles.values() for role in some if role in agent.profile.models}
     experts: Any = agent.experts
+    lock = threading.Lock()  # of pictures that go side by side one looks the class of an expert up
+    told: dict[str, Mapping[str, Any]] = {role: how for role, how in known.items() if role in wanted}
 
     def computing(role: str) -> Mapping[str, Any] | None:
         rows = experts.rows(role) if hasattr(experts, "rows") else None
-        before = known.get(role)  # it is asked first: a run that is done needs no torch to see that it is
-        return before if rows is None or (before and before["rows"] == rows) else experts.computing(role)
+        if rows is None:
+            return None
+        with lock:
+            if role not in told or told[role]["rows"] != rows:  # what is known is not asked: that may need torch
+                told[role] = experts.computing(role)
+            return told[role]
 
-    return Basis(tools, {role: weights(role) for role in sorted(wanted)}, roles, device, computing)
+    def learn(used: Mapping[str, Mapping[str, Any]]) -> None:
+        with lock:
+            if any(told.get(role) != how for role, how in used.items()):
+                told.update(used)
+                experts.fix_rows({role: how["rows"] for role, how in told.items()})
+
+    return Basis(tools, {role: weights(role) for role in sorted(wanted)}, roles, device, computing, learn)
 
 
 def device_of(agent: Agent, plan: Plan) -> str:

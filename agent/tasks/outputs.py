@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ...memory.pictures.near_duplicates import sketch
 from ...tools.values import PictureValue, RegionValue
 from .expressions import Node
-from .file import CsvOutput, JsonlOutput, PicturesOutput
+from .file import CsvOutput, GroupsOutput, JsonlOutput, PicturesOutput
 from .functions import MissingError
+from .groups import groups_of
 from .plan import Axes, Plan, PlannedOutput
 from .record import sweep, write_whole
 from .running import Outcome, scope_of
@@ -45,6 +48,7 @@ class Gathering:
         self._axes: dict[str, Axes] = {one.step.id: one.axes for one in plan.steps}
         self._folders: set[Path] = set()
         self.rows: list[list[Row]] = [[] for _ in plan.outputs]
+        self._sketches: dict[int, list[bytes]] = {}  # of the pictures of an output of groups
         for planned in plan.outputs:  # refused before anything runs
             inside(out, planned.output.file)
 
@@ -53,6 +57,9 @@ class Gathering:
         if outcome.status != "done":
             return
         for number, planned in enumerate(self._plan.outputs):
+            if isinstance(planned.output, GroupsOutput):
+                self._sketch(number, outcome, planned)
+                continue
             if isinstance(planned.output, PicturesOutput):
                 assert planned.pictures is not None
                 folder = inside(self._out, planned.output.folder)
@@ -64,11 +71,31 @@ class Gathering:
                     Row(outcome.number, {n: _cell(node, scope) for n, node in planned.columns.items()})
                 )
 
+    def _sketch(self, number: int, outcome: Outcome, planned: PlannedOutput) -> None:
+        """Take in the pictures of an output of groups: which groups there are shows when all are there."""
+        assert planned.pictures is not None
+        assert outcome.workspace is not None
+        for picture in self._shown(outcome, planned.pictures):
+            self._sketches.setdefault(number, []).append(sketch(outcome.workspace.open(picture.id)))
+            name = str(outcome.path) if picture.kind == "given" else made_name(outcome, picture)
+            self.rows[number].append(Row(outcome.number, {"file": str(outcome.path), "picture": name}))
+
+    def close_groups(self) -> None:
+        """Give the pictures of outputs of groups their numbers, once all are there."""
+        for number, sketches in self._sketches.items():
+            numbers = groups_of(sketches)
+            sizes = Counter(numbers)
+            self.rows[number] = [
+                Row(row.picture, {**row.values, "group": one, "of": sizes[one]})
+                for row, one in zip(self.rows[number], numbers, strict=True)
+            ]
+        self._sketches.clear()
+
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of each table, by the name of its file."""
         found: dict[str, list[dict[str, Any]]] = {}
         for planned, rows in zip(self._plan.outputs, self.rows, strict=True):
-            if isinstance(planned.output, CsvOutput | JsonlOutput):
+            if isinstance(planned.output, CsvOutput | JsonlOutput | GroupsOutput):
                 found[planned.output.file] = [dict(row.values) for row in rows]
         return found
 
@@ -85,6 +112,9 @@ class Gathering:
             output = planned.output
             if isinstance(output, CsvOutput):
                 written.append(_written(inside(self._out, output.csv), _csv(list(planned.columns), rows)))
+            elif isinstance(output, GroupsOutput):
+                text = _csv(["file", "picture", "group", "of"], rows)
+                written.append(_written(inside(self._out, output.groups), text))
             elif isinstance(output, JsonlOutput):
                 lines = [json.dumps(dict(row.values), ensure_ascii=False) for row in rows]
                 written.append(_written(inside(self._out, output.jsonl), "".join(f"{line}\n" for line in lines)))

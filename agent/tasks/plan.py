@@ -14,7 +14,7 @@ from ...tools.contracts import Tool
 from ...tools.values import PictureValue, TextOutput
 from .checking import check, is_plain
 from .expressions import ExpressionError, Node, Path, parse, roots
-from .file import AskStep, CsvOutput, HtmlOutput, JsonlOutput, KeepStep, PicturesOutput, Step, TaskFile, ToolStep
+from .file import AskStep, GroupsOutput, HtmlOutput, KeepStep, OutputFile, PicturesOutput, Step, TaskFile, ToolStep
 from .kinds import NUMBER, TEXT, TRUTH, Kind, Listed, Maybe, Plain, Record, kind_of_model, kind_of_value
 from .source import Loc, Source
 
@@ -58,7 +58,7 @@ class PlannedStep:
 class PlannedOutput:
     """An output with its expressions read; `axes` are those of its rows or pictures."""
 
-    output: CsvOutput | JsonlOutput | PicturesOutput | HtmlOutput
+    output: OutputFile
     axes: Axes
     columns: Mapping[str, Node]
     pictures: tuple[Node, Axes] | None = None
@@ -228,6 +228,7 @@ class Planner:
             first = error.errors(include_url=False)[0]
             name = str(first["loc"][0]) if first["loc"] else ""
             if first["type"] == "missing":
+                name = ".".join(str(part) for part in first["loc"])
                 message = f"{tool.name} needs the argument {name!r}, as in {_example(tool)}."
                 raise self._source.error((*loc, "args"), message) from error
             stands = step.args.get(name)
@@ -312,7 +313,7 @@ class Planner:
 
     def _output(self, number: int, output: Any) -> PlannedOutput:
         loc = ("outputs", number)
-        if isinstance(output, PicturesOutput):
+        if isinstance(output, PicturesOutput | GroupsOutput):
             return PlannedOutput(output, (), {}, pictures=self._shown((*loc, "pictures"), output.pictures, "picture"))
         if (
             output.rows not in self._axes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,10 +78,15 @@ class PictureRun:
         plan: checked.
         caller: makes the calls.
         decode: opens pictures.
+        together: does the works of one picture side by side, and gives what each gave or raised.
     """
 
-    def __init__(self, plan: Plan, caller: Caller, decode: Callable[[Path], Decoded]) -> None:
+    def __init__(
+        self, plan: Plan, caller: Caller, decode: Callable[[Path], Decoded],
+        together: Callable[[Sequence[Callable[[], Any]]], list[Any]] | None = None,
+    ) -> None:  # fmt: skip
         self._plan, self._caller, self._decode = plan, caller, decode
+        self._together = together or (lambda works: [work() for work in works])
         self._axes: dict[str, Axes] = {one.step.id: one.axes for one in plan.steps}
 
     def run(self, outcome: Outcome, decoded: Decoded | None = None) -> Outcome:
@@ -97,9 +103,7 @@ class PictureRun:
     def _steps(self, outcome: Outcome) -> None:
         for planned in self._plan.steps:
             if planned.keep is None:
-                outcome.frames[planned.step.id] = [
-                    self._frame(outcome, planned, index, names) for index, names in self._times(outcome, planned)
-                ]
+                outcome.frames[planned.step.id] = self._frames(outcome, planned)
             elif not value_of(planned.keep, self._scope(outcome, (), (), {})):
                 outcome.status, outcome.reason = "skipped", f"{planned.step.id}: not so"
                 return
@@ -132,16 +136,35 @@ class PictureRun:
     def _scope(self, outcome: Outcome, axes: Axes, index: Index, names: Mapping[str, Any]) -> dict[str, Any]:
         return scope_of(self._plan, self._axes, outcome, axes, index, names)
 
-    def _frame(self, outcome: Outcome, planned: PlannedStep, index: Index, names: Mapping[str, Any]) -> Frame:
+    def _frames(self, outcome: Outcome, planned: PlannedStep) -> list[Frame]:
+        """All times of a step, made side by side where experts are asked, and written down in order."""
+        times = list(self._times(outcome, planned))
+        works = [partial(self._made, outcome, planned, index, names) for index, names in times]
+        if isinstance(planned.step, ToolStep) and self._caller.asks(planned.step.tool):
+            some = self._together(works)
+        else:
+            some = [work() for work in works]
+        failed = next((one for one in some if isinstance(one, BaseException)), None)
+        if failed is not None:
+            raise failed
+        return [Frame(index, names, None if one is None else one())  # pyright: ignore[reportCallIssue]
+                for (index, names), one in zip(times, some, strict=True)]  # fmt: skip
+
+    def _made(
+        self, outcome: Outcome, planned: PlannedStep, index: Index, names: Mapping[str, Any]
+    ) -> Callable[[], Output] | None:
+        """A step's call at one place, made and not yet written down; None where it was left out."""
         scope = self._scope(outcome, planned.axes, index, names)
         try:
             if planned.when is not None and not value_of(planned.when, scope):
-                return Frame(index, names, None)
-            return Frame(index, names, self._called(outcome, planned, index, scope))
+                return None
+            return self._called(outcome, planned, index, scope)
         except MissingError:
-            return Frame(index, names, None)  # what it needs was left out
+            return None  # what it needs was left out
 
-    def _called(self, outcome: Outcome, planned: PlannedStep, index: Index, scope: Mapping[str, Any]) -> Output:
+    def _called(
+        self, outcome: Outcome, planned: PlannedStep, index: Index, scope: Mapping[str, Any]
+    ) -> Callable[[], Output]:
         step, workspace = planned.step, outcome.workspace
         assert workspace is not None  # the picture is open
         if isinstance(step, AskStep):

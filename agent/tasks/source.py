@@ -38,7 +38,7 @@ class Source:
     """
 
     def __init__(self, text: str, name: str) -> None:
-        self.name = name
+        self.name, self.text = name, text
         if len(text) > LARGEST:
             raise TaskError(f"{name} has {len(text):,} characters; a task file has at most {LARGEST:,}.")
         self._node = self._composed(text)

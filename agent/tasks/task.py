@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ...errors import UserError, suggest
+from .engines.here import EXPERTS, Engine, Here, fixed_rows
 from .file import HtmlOutput, TaskFile, load_values, read_task
-from .here import EXPERTS, fixed_rows, through_here
-from .keys import Basis, basis_of, device_of
+from .keys import basis_of
 from .outputs import Gathering
 from .plan import Plan, Planner
 from .record import Record, told
@@ -25,7 +25,6 @@ from .source import Source, TaskError
 if TYPE_CHECKING:
     from ..agent import Agent
 
-Through = Callable[[Sequence[Outcome], Plan, "Agent", Record, Basis], Iterator[Outcome]]  # fills outcomes, in order
 
 # Libraries that results rest on.
 VERSIONS = (
@@ -162,6 +161,9 @@ class Task:
         strict: bool = False,
         afresh: bool = False,
         window: int = WINDOW,
+        engine: Literal["here", "ray"] = "here",
+        address: str | None = None,
+        workers: int | None = None,
     ) -> TaskResult:
         """Run the task. What was done before into the same folder is not done again.
 
@@ -173,6 +175,9 @@ class Task:
             strict: end with the first picture that fails.
             afresh: do everything again.
             window: how many pictures go side by side, their questions to an expert together.
+            engine: "ray" for several processes or machines; the outputs are the same.
+            address: of a Ray cluster that is there; None: this machine.
+            workers: how many actors of Ray; None: one a GPU, or one for every two cores.
 
         Raises:
             TaskError: the task does not fit the tools, or has no pictures.
@@ -182,15 +187,27 @@ class Task:
 
         used = agent or Agent()
         try:
-            through = partial(through_here, window=max(1, window))
-            return self._run(used, self.plan(used), list(images), Path(out), on_event, strict, afresh, through)
+            plan = self.plan(used)
+            with contextlib.closing(self._engine(engine, used, max(1, window), address, workers)) as where:
+                return self._run(used, plan, list(images), Path(out), on_event, strict, afresh, where)
         finally:
             if agent is None:
                 used.close()
 
+    def _engine(self, name: str, agent: Agent, window: int, address: str | None, workers: int | None) -> Engine:
+        if name == "here":
+            return Here(window)
+        if name != "ray":
+            raise TaskError(f"There is no engine {name!r}; it is here or ray.")
+        from .engines.on_ray import Job, OnRay
+
+        columns = tuple(one for one in self.rows[0] if one != "image") if self.rows else ()
+        job = Job(self.source.text, self.source.name, self.inputs, columns, agent.settings)
+        return OnRay(job, window, address, workers)
+
     def _run(
         self, agent: Agent, plan: Plan, images: list[str | Path], out: Path,
-        on_event: Callable[[Progress], None] | None, strict: bool, afresh: bool, through: Through,
+        on_event: Callable[[Progress], None] | None, strict: bool, afresh: bool, engine: Engine,
     ) -> TaskResult:  # fmt: skip
         outcomes = self.pictures(images, agent.settings.home)
         begun = time.perf_counter()
@@ -199,12 +216,12 @@ class Task:
         pages = [Page(one, out, title) for one in plan.outputs if isinstance(one.output, HtmlOutput)]
         stopped = ""
         with contextlib.closing(Record(out, manifest(), again=afresh)) as record, told(out):
-            device = device_of(agent, plan)
+            device = engine.device(agent, plan)
             known = record.fact(EXPERTS.format(device)) or {}
             basis = basis_of(plan, agent, known, device)
             some: list[Outcome] = []
             with fixed_rows(agent, known):
-                for outcome in through(outcomes, plan, agent, record, basis):
+                for outcome in engine.through(outcomes, plan, agent, record, basis):
                     some.append(outcome)
                     _take_in(outcome, plan, gathering, pages)
                     if on_event is not None:
@@ -212,6 +229,7 @@ class Task:
                     stopped = self._stops(some, len(outcomes), strict)
                     if stopped:
                         break
+            gathering.close_groups()
             made = sum(one.calls.made for one in outcomes)
             seconds = time.perf_counter() - begun
             if made:

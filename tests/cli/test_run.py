@@ -62,6 +62,36 @@ def test_a_dry_run_does_nothing(folder, capsys):
     assert code == 0
     assert out.startswith("2 pictures. With each of them:\n  seen: inspect_image")
     assert not (folder / "results").exists()
+    assert "add --try 2" in out
+    _, out, _ = saccade(capsys, "run", "task.yaml", "--dry-run", "--try", "1", "--json")
+    assert json.loads(out)["seconds"] >= 0
+    assert not (folder / "results").exists()
+
+
+def test_a_dry_run_says_why_each_thing_would_be_done_again(folder, capsys):
+    saccade(capsys, "run", "task.yaml")
+    Image.new("RGB", (99, 40), (1, 2, 3)).save("photos/0.png")
+    Image.new("RGB", (98, 40), (1, 2, 3)).save("photos/new.png")
+    _, out, _ = saccade(capsys, "run", "task.yaml", "--dry-run", "--json")
+    told = json.loads(out)
+    assert (told["pictures"], told["done"], told["known"]) == (3, 1, 1)
+    assert told["again"] == [
+        {"step": "seen", "why": "it was never done", "calls": 1},
+        {"step": "seen", "why": "its picture, or what earlier steps found in it, is another", "calls": 1},
+    ]
+    assert told["seconds"] > 0
+    code, out, _ = saccade(capsys, "run", "task.yaml", "--dry-run")
+    assert "1 pictures are done, and 1 calls are on record" in out
+    assert "That takes about" in out
+    saccade(capsys, "run", "task.yaml")
+    _, out, _ = saccade(capsys, "run", "task.yaml", "--dry-run")
+    assert "nothing; the outputs are written anew" in out
+
+
+def test_an_engine_that_there_is_not_is_refused(folder, capsys):
+    code, _, err = saccade(capsys, "run", "task.yaml", "--engine", "spark")
+    assert code == 2
+    assert "it is here or ray" in err
 
 
 @pytest.mark.parametrize(

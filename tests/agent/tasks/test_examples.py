@@ -36,6 +36,7 @@ def run(name, scenes, given=None, **more):
 def test_every_example_is_tried_here():
     assert {path.stem for path in TASKS.glob("*.yaml")} == {
         "cut_out", "count", "receipts", "sort", "questions", "instructions", "hide_words",
+        "duplicates", "remove",
     }  # fmt: skip
 
 
@@ -137,3 +138,43 @@ def test_hide_words(scenes):
                 assert not after[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1].any()
                 inside[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = True
         assert np.array_equal(after[~inside], before[~inside])
+
+
+def test_duplicates(scenes):
+    folder = scenes.folder / "copies"
+    folder.mkdir()
+    for number, (path, _, _) in enumerate(scenes.scenes):
+        image = Image.open(path)
+        image.save(folder / f"{number}.png")
+        image.resize((160, 160)).save(folder / f"{number}-small.jpg", quality=60)
+        if number < 2:
+            image.crop((6, 4, 252, 254)).save(folder / f"{number}-cropped.png")
+    result = run("duplicates", scenes, images=[str(folder)])
+    rows = result.tables["groups.csv"]
+    groups = {}
+    for row in rows:
+        groups.setdefault(row["group"], set()).add(Path(row["file"]).stem.partition("-")[0])
+    assert len(rows) == 8
+    assert all(len(names) == 1 for names in groups.values()), "two different scenes are one group"
+    assert len(groups) == 3, "a copy was not known again"
+    assert [row["of"] for row in rows] == [sum(other["group"] == row["group"] for other in rows) for row in rows]
+    assert (scenes.folder / "duplicates/groups.csv").read_text("utf-8").startswith("file,picture,group,of\n")
+
+
+def test_remove_with_the_painter_that_users_have(scenes, tmp_path):
+    scene = scenes.scenes[0][1]
+    once = next(thing.shape for thing in scene.things if scenes.count(0, thing.shape) == 1)
+    agent = Agent(settings=Settings(home=tmp_path / "agent", threads=1))
+    result = run("remove", scenes, {"what": once}, images=[str(scenes.scenes[0][0])], agent=agent)
+    assert (result.done, result.failed) == (1, [])
+    assert result.tables["removed.csv"][0]["how_many"] == 1
+    (made,) = (scenes.folder / "remove/cleared").iterdir()
+    after, before = (np.asarray(Image.open(one).convert("RGB")).astype(int) for one in (made, scenes.scenes[0][0]))
+    number = next(n for n, thing in enumerate(scene.things) if thing.shape == once)
+    mask = np.asarray(scenes.scenes[0][2].masks[number], bool)
+    assert np.abs(after - before).max(2)[mask].mean() > 20, "the thing is still there"
+    x0, y0, x1, y1 = (int(v) for v in scenes.scenes[0][2].boxes[number])
+    far = np.ones(mask.shape, bool)
+    far[max(0, y0 - 24) : y1 + 24, max(0, x0 - 24) : x1 + 24] = False
+    assert np.array_equal(after[far], before[far]), "what is elsewhere stays"
+    agent.close()

@@ -1,8 +1,8 @@
 """Pictures side by side, whose questions to an expert go together.
 
-Each picture of a window runs in a thread of its own until it asks an expert. Once all of them wait, the role that most
-questions are for is asked with all of these at once; then those pictures run on. Which questions go together follows
-from the window alone, never from how fast a thread was.
+Each picture of a window runs in a thread of its own until it asks an expert, and each time of a step that is done for
+several things as well. Once all of them wait, the role that most questions are for is asked with all of these at once;
+then those run on. Which questions go together follows from the window alone, never from how fast a thread was.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ...errors import ExpertFailed
-from ...tools.contracts import Experts, declared
+from ....errors import ExpertFailed
+from ....tools.contracts import Experts, declared
 
 Item = TypeVar("Item")
-_mine: ContextVar[int] = ContextVar("_mine")  # the place in the window of the picture that a thread runs
+Place = tuple[int, ...]
+_mine: ContextVar[Place] = ContextVar("_mine")  # the place in the window of what a thread runs
+THREADS = 1024  # at most, of all pictures of a window
 
 
 @dataclass
 class _Question:
-    place: int
+    place: Place
     role: str
     requests: Sequence[Any]
     answers: list[Any] | None = None
@@ -45,6 +47,7 @@ class Lockstep:
         self._waiting: list[_Question] = []
         self._running = 0
         self._stopped = False
+        self._each = 1  # how many works of one picture go at once
 
     @property
     def device(self) -> str:
@@ -74,9 +77,10 @@ class Lockstep:
     def side_by_side(self, items: Sequence[Item], run: Callable[[Item], object]) -> None:
         """Run something for every item, each in a thread of its own; Ctrl-C ends them at their next question."""
         self._running, self._stopped = len(items), False
+        self._each = max(1, THREADS // max(1, len(items)))
 
         def one(place: int, item: Item) -> None:
-            _mine.set(place)
+            _mine.set((place,))
             try:
                 run(item)
             finally:
@@ -92,6 +96,35 @@ class Lockstep:
             except BaseException:
                 self._stop()
                 raise
+
+    def together(self, works: Sequence[Callable[[], Item]]) -> list[Item | BaseException]:
+        """What several works of one picture give, or raise, in order; their questions go together, too."""
+        if len(works) == 1:
+            return [_tried(works[0])]
+        found: list[Item | BaseException] = []
+        for start in range(0, len(works), self._each):
+            found += self._together(works[start : start + self._each], start)
+        return found
+
+    def _together(self, works: Sequence[Callable[[], Item]], start: int) -> list[Item | BaseException]:
+        mine, left = _mine.get(), len(works)
+        with self._lock:
+            self._running += len(works) - 1  # whoever waits for them does not run
+
+        def one(number: int, work: Callable[[], Item]) -> Item | BaseException:
+            nonlocal left
+            _mine.set((*mine, start + number))
+            try:
+                return _tried(work)
+            finally:
+                with self._lock:
+                    left -= 1
+                    self._running -= left > 0  # the last one's place is taken by whoever waits for them
+                if left:
+                    self._answer_when_all_wait()
+
+        with ThreadPoolExecutor(len(works), "saccade-task") as threads:
+            return list(threads.map(one, range(len(works)), works))
 
     def _stop(self) -> None:
         """End what still runs, at its next question."""
@@ -142,3 +175,11 @@ class Lockstep:
         for question in questions:
             question.answers = list(answers[start : start + len(question.requests)])
             start += len(question.requests)
+
+
+def _tried(work: Callable[[], Item]) -> Item | BaseException:
+    """What a work gives, or what it raised."""
+    try:
+        return work()
+    except BaseException as error:  # is raised again by whoever asked for it
+        return error
