@@ -1,8 +1,8 @@
 """Which tools and experts there are: ours by their files, other packages' by their entry points.
 
 A tool of ours is one file in `builtin/` that holds a `Tool` class. Experts are heavy (torch, transformers), so each
-public module or package in `experts/` serves the role that it is named after and is imported at its first use
-(`experts/captioner.py`, `experts/clip/expert.py`).
+public module or package in `experts/` serves the role that it is named after, but for what they share, and is imported
+at its first use (`experts/captioner.py`, `experts/clip/expert.py`).
 
 Another package brings a tool or an expert by an entry point, without a line changed here:
 
@@ -33,6 +33,8 @@ from ..settings import EXPERTS_GROUP, TOOLS_GROUP, ModelSpec, Profile, entry_poi
 from . import builtin, experts
 from .adapters import as_tool
 from .contracts import Expert, Tool
+
+_SHARED = frozenset({"batches", "contract"})  # modules of `experts/` that serve no role: what experts have in common
 
 
 @cache
@@ -94,7 +96,11 @@ def tool_origins(file: Path | None = None) -> dict[str, str]:
 
 def expert_roles() -> list[str]:
     """Every role that an expert can be loaded for."""
-    return sorted({*_modules(experts), *(one.name.partition(".")[0] for one in entry_points(EXPERTS_GROUP))})
+    return sorted({*_our_roles(), *(one.name.partition(".")[0] for one in entry_points(EXPERTS_GROUP))})
+
+
+def _our_roles() -> list[str]:
+    return [name for name in _modules(experts) if name not in _SHARED]
 
 
 def expert_class(role: str, scheme: str | None = None) -> type[Expert[Any, Any]]:
@@ -110,7 +116,7 @@ def expert_class(role: str, scheme: str | None = None) -> type[Expert[Any, Any]]
     by_name = {one.name: one for one in entry_points(EXPERTS_GROUP)}
     if f"{role}.{scheme}" in by_name:
         return _checked(by_name[f"{role}.{scheme}"], role, scheme)
-    if role in _modules(experts):
+    if role in _our_roles():
         kind = _ours(role)
     elif entry := next((one for name, one in by_name.items() if name.partition(".")[0] == role), None):
         kind = _checked(entry, role, None)
