@@ -24,12 +24,14 @@ from .plans import Seen
 from .requests import draw_request
 from .state import Last, Request, State
 from .targets import RANKS, SHORT_RANKS
+from .wholes import search
 from .wording import lines, texted
 
 _SHORT = re.compile(rf"\b({'|'.join(SHORT_RANKS)})\b")  # an answer has no digits of its own
 TURNS = (38, 30, 18, 9, 5)  # how often a conversation has 1 to 5 requests
 CHATTER = 0.1  # of the requests
 PAINTS = 0.05  # of the requests before there is a picture ask for one
+RECALLS = 0.08  # of them ask what was shown in other conversations
 PAGES = 0.1  # of the messages with pictures bring documents
 # A call that does not ask to be told what the answer needs: nothing is learned from it, but how to answer all the same.
 FORGETS = 0.15
@@ -170,6 +172,9 @@ def _drawn(seed: int) -> Trace:
         pictures = 0
         if not state.given and rng.random() < PAINTS:
             made.ask(paint(state), [])
+            continue
+        if not state.given and rng.random() < RECALLS:
+            made.ask(search(state), [])
             continue
         if not turn and rng.random() < 0.95:
             pictures = rng.choices((1, 2, 3), (72, 22, 6))[0]
