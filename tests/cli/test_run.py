@@ -80,7 +80,7 @@ def test_a_dry_run_says_why_each_thing_would_be_done_again(folder, capsys):
         {"step": "seen", "why": "its picture, or what earlier steps found in it, is another", "calls": 1},
     ]
     assert told["seconds"] > 0
-    code, out, _ = saccade(capsys, "run", "task.yaml", "--dry-run")
+    _, out, _ = saccade(capsys, "run", "task.yaml", "--dry-run")
     assert "1 pictures are done, and 1 calls are on record" in out
     assert "That takes about" in out
     saccade(capsys, "run", "task.yaml")

@@ -20,6 +20,7 @@ from ....errors import UserError
 from ....extras import need
 from ....memory.records import ToolResult
 from ..calls import Caller
+from ..file import read_task
 from ..keys import Basis, basis_of, device_of
 from ..plan import Plan, Planner
 from ..record import Made, Record
@@ -92,12 +93,11 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         from ...agent import Agent
-        from ..task import Task
 
         home = Path(tempfile.mkdtemp(prefix="saccade-worker-"))
         self._agent = Agent(settings=job.settings.model_copy(update={"home": home}))
-        task = Task(Source(job.source, job.name), None, job.given)
-        self._plan = Planner(task.source, task.file, self._agent.tools, task.inputs, job.columns).plan()
+        source = Source(job.source, job.name)
+        self._plan = Planner(source, read_task(source), self._agent.tools, job.given, job.columns).plan()
         self._known, self._files = Known(), dict[str, Path]()
         self._folder = home
         self._basis: Basis | None = None
