@@ -180,13 +180,15 @@ def contents_of(workspace: LedgerWorkspace, names: Mapping[str, str]) -> dict[st
 
 
 def content_of(workspace: LedgerWorkspace, handle: str) -> Any:
-    """What a handle stands for, without its name: the picture's hash, and a region's box, label, score and mask."""
+    """What a handle stands for, without its name: the picture's hash and the date on which it was taken, which tools
+    may tell; and a region's box, label, score and mask."""
     if not handle.startswith("reg_"):
-        return workspace.picture(handle).sha256
+        given = workspace.picture(handle)
+        return [given.sha256, given.taken]
     region: Region = workspace.region(handle)
     picture: Picture = workspace.picture(str(region.image))
     mask = None if region.mask is None else region.mask.name
-    return [picture.sha256, list(region.box), region.label, region.score, mask]
+    return [picture.sha256, picture.taken, list(region.box), region.label, region.score, mask]
 
 
 class Renaming:
