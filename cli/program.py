@@ -115,10 +115,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _stdout_is_full() -> bool:
-    """Whether it was stdout that took no more: what it did not take is still to be written."""
+    """Whether it was stdout that took no more: a line's end is written to it, for what it refused it has forgotten."""
     try:
-        sys.stdout.flush()
-    except OSError:
+        os.write(sys.stdout.fileno(), b"\n")
+    except (OSError, ValueError):
         return True
     return False
 

@@ -11,9 +11,7 @@ from .requests import Likeness
 
 IN_DOMAIN = 0.5  # the likeness from which a model is taken to know a kind of picture
 # What is true of any picture, whatever the models know (`read_text`, `inspect_image`, `search_memory`).
-WITHOUT_MODELS = (
-    "Its words, codes, colours, sharpness and date can be told all the same, and whether it was shown before."
-)
+WITHOUT_MODELS = "Words, codes, colours, sharpness, date and near copies can be told all the same."
 DOMAIN = "the pictures that the models of this profile were trained on"
 
 
@@ -47,11 +45,11 @@ def look(context: ToolContext, handle: str, margin: float = 0.0, *, judge: str =
     picture, _ = context.place(handle)
     origin = _origin(context, picture)
     assert origin.handle is not None  # it was found by its handle
-    require_known(context.view(origin.handle), context.experts, origin.handle, judge)
+    require_known(context.view(origin.handle), context.experts, origin.handle, judge, offer=context.refers)
     return Look(handle, view, picture, origin)
 
 
-def require_known(view: View, experts: Experts, name: str, judge: str = "clip") -> None:
+def require_known(view: View, experts: Experts, name: str, judge: str = "clip", *, offer: bool = False) -> None:
     """Refuse a picture that the models do not know, instead of making things up about it.
 
     Args:
@@ -59,6 +57,7 @@ def require_known(view: View, experts: Experts, name: str, judge: str = "clip") 
         experts: who to ask.
         name: what the picture is called in the message: its handle, or its file.
         judge: the role that is asked.
+        offer: say what can be told all the same; for those who pass the words on by reference, however long they are.
 
     Raises:
         ExpertFailed: the picture is unlike all that the models know (kind "unfamiliar_picture"), or the judge failed.
@@ -66,9 +65,10 @@ def require_known(view: View, experts: Experts, name: str, judge: str = "clip") 
     likeness = experts.ask(judge, [Likeness(replace(view, box=(0, 0, *view.size)))])[0]
     if likeness is not None and likeness < IN_DOMAIN:
         domain = declared(experts, "clip").get("domain", DOMAIN)
+        offered = f" {WITHOUT_MODELS}" if offer else ""
         raise ExpertFailed(
-            f"{name} is unlike {domain}, so what they say about it would be made up. {WITHOUT_MODELS} For photographs, "
-            f"run `saccade models fetch gpu` once and ask again with `--profile gpu`.",
+            f"{name} is unlike {domain}, so what they say about it would be made up. For photographs, run "
+            f"`saccade models fetch gpu` once and ask again with `--profile gpu`.{offered}",
             kind="unfamiliar_picture",
         )
 

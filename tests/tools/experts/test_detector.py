@@ -191,6 +191,8 @@ def test_a_published_format_answers_in_pixels_of_the_whole_picture(name: str, tm
 
 def test_a_view_is_cut_and_its_boxes_are_put_back(tmp_path: Path) -> None:
     class One:
+        rows = None
+
         def look(self, images: Any, requests: Any) -> Any:
             boxes = np.array([[-5, 2, 10, 12], [1, 1, 1, 9], [3, 4, 500, 20]], np.float32)
             return [((boxes, np.array([0.5, 0.9, 0.8]), np.array([1, 0, 2])), ["ball", "cube", "cone"]) for _ in images]
