@@ -181,7 +181,8 @@ def contents_of(workspace: LedgerWorkspace, names: Mapping[str, str]) -> dict[st
 
 def content_of(workspace: LedgerWorkspace, handle: str) -> Any:
     """What a handle stands for, without its name: the picture's hash and the date on which it was taken, which tools
-    may tell; and a region's box, label, score and mask."""
+    may tell; and a region's box, label, score and mask.
+    """
     if not handle.startswith("reg_"):
         given = workspace.picture(handle)
         return [given.sha256, given.taken]
