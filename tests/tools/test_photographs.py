@@ -34,10 +34,3 @@ def test_nothing_is_made_up_and_the_mend_is_named(agent, name, request_):
     assert reply.images == ()
     assert reply.evidence is None
     assert reply.warnings
-
-
-def test_the_default_controller_also_offers_what_is_true_without_models(tmp_path):
-    with Agent(controller="zoo:controller", home=tmp_path) as agent:
-        reply = agent.chat().send("How many balls are there?", [DATA / "coffee.png"])
-    assert "--profile gpu" in reply.text
-    assert "Words, codes, colours, sharpness, date" in reply.text

@@ -92,7 +92,10 @@ def base(tmp_path_factory):
 def adapter(base, tmp_path_factory):
     """The folder that a very short training on it leaves."""
     out = tmp_path_factory.mktemp("adapter")
-    recipe.train("test", out, resume=False, base=base)
+    with pytest.MonkeyPatch.context() as few:  # conversations from which words and tools are collected
+        few.setattr(recipe, "VOCABULARY", 300)
+        few.setattr(recipe, "TAUGHT", 300)
+        recipe.train("test", out, resume=False, base=base)
     return out
 
 
