@@ -27,7 +27,7 @@ CONVERSATION = (
     ("A second look, at a region", "What is the small house made of?", ()),
     ("A follow-up", "Where is it?", ()),
     ("Two searches at once, in a second picture", "Are there more keys than hearts in img_3?", ("street.png",)),
-    ("What no tool can do", "Book me a table for two tonight", ()),
+    ("What no tool can do", "What will the weather be tomorrow?", ()),
 )
 
 
