@@ -10,7 +10,6 @@ Chroma collection that is the only truth.
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import tempfile
 import time
@@ -25,6 +24,7 @@ import numpy as np
 from rich.table import Table
 
 from . import kill_workers as kill_sides
+from .children import Children
 from .kill_workers import MOMENTS, OTHER, OWNER, RAW_MOMENTS
 
 KILLS = 238  # of each side: as many at each moment
@@ -70,33 +70,9 @@ class Side:
             self.forgot.append(value)
 
 
-class Children:
-    """Processes made from one that has imported what they need; none shares a thread or a file with the parent."""
-
-    def __init__(self) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["chromadb", kill_sides.__name__])
-
-    def begin(self, work: Callable[..., None], *values: Any) -> tuple[Any, Any]:
-        """Start `work(*values, line)` in a new process; the process and the near end of its line."""
-        line, far = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=work, args=(*values, far), daemon=True)
-        process.start()
-        far.close()
-        return process, line
-
-    def answer(self, work: Callable[..., None], *values: Any) -> Any:
-        """What `work` sends, or None where it dies of it or does not come to an end."""
-        process, line = self.begin(work, *values)
-        try:
-            return line.recv() if line.poll(PATIENCE) else None
-        except EOFError:
-            return None
-        finally:
-            process.join(5)
-            process.kill()
-            process.join()
-            line.close()
+def children_of() -> Children:
+    """Processes that have what writers need."""
+    return Children(["chromadb", kill_sides.__name__], PATIENCE)
 
 
 def kill_one(children: Children, side: Side, moment: str, seed: int) -> None:
@@ -218,7 +194,7 @@ def several_at_once(children: Children, folder: Path, writers: int = 2, calls: i
 
 def harness(folder: Path, kills: int, raw_kills: int) -> tuple[Side, Side, Children]:
     """Kill both sides' writers, each side at its moments in turn."""
-    children = Children()
+    children = children_of()
     ours = Side("ours", kill_sides.write_ours, kill_sides.examine_ours, MOMENTS, folder / "ours")
     raw = Side("raw", kill_sides.write_raw, kill_sides.examine_raw, RAW_MOMENTS, folder / "raw")
     for side in (ours, raw):

@@ -10,7 +10,6 @@ disk that is full in the middle of a run, and a second run into a folder that is
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import pkgutil
 import random
 import resource
@@ -37,6 +36,7 @@ from ..scenes.sample import sample_scene
 from ..settings import Settings
 from ..testing.experts import TrueExperts
 from ..tools import builtin
+from .children import Children
 
 KILLS = 50  # at random, and as many aimed ones at every other moment as fit into another 50
 SCENES, SIDE, WINDOW = 8, 96, 2
@@ -151,36 +151,10 @@ def work_on_a_full_disk(folder: str, out: str, scenes: int, largest: int, line: 
 # In the parent
 
 
-class Children:
-    """Processes made from one that has imported what they need."""
-
-    def __init__(self) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        tools = [f"{builtin.__name__}.{one.name}" for one in pkgutil.iter_modules(builtin.__path__)]
-        self._context.set_forkserver_preload([__name__, *tools, "jinja2", "langchain_core.tools", "supervision"])
-
-    def begin(self, work: Callable[..., None], *values: Any) -> tuple[Any, Any]:
-        """Start `work(*values, line)` in a new process; the process and the near end of its line."""
-        line, far = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=work, args=(*values, far), daemon=True)
-        process.start()
-        far.close()
-        return process, line
-
-    def said(self, work: Callable[..., None], *values: Any) -> tuple[str, Any]:
-        """The last thing that `work` says; ("died", exit code) where it says nothing at its end."""
-        process, line = self.begin(work, *values)
-        last: tuple[str, Any] = ("begun", None)
-        try:
-            while line.poll(PATIENCE):
-                last = line.recv()
-        except EOFError:
-            pass
-        process.join(5)
-        process.kill()
-        process.join()
-        line.close()
-        return last if last[0] in ("done", "refused") else ("died", process.exitcode)
+def children_of() -> Children:
+    """Processes that have what a run needs."""
+    tools = [f"{builtin.__name__}.{one.name}" for one in pkgutil.iter_modules(builtin.__path__)]
+    return Children([__name__, *tools, "jinja2", "langchain_core.tools", "supervision"], PATIENCE)
 
 
 def kill_one(children: Children, folder: Path, out: str, scenes: int, moment: str, seed: int, longest: float) -> bool:
@@ -233,7 +207,7 @@ def recorded(folder: Path) -> int:
 def harness(folder: Path, moments: Sequence[str], scenes: int = SCENES) -> dict[str, Any]:
     """Kill a run at each of the moments, go on, and compare. Each folder of outputs is killed three times at most."""
     prepare(folder, scenes)
-    children = Children()
+    children = children_of()
     whole = children.said(work, str(folder), "whole", scenes, "", 0)
     longest = float(whole[1]["seconds"])
     truth, calls = files_of(folder / "whole"), int(whole[1]["calls"])
@@ -272,7 +246,7 @@ def harness(folder: Path, moments: Sequence[str], scenes: int = SCENES) -> dict[
 
 def full_disks(folder: Path, scenes: int = SCENES, sizes: Sequence[int] = FULL) -> dict[str, Any]:
     """Runs on a disk that is full: each must be refused in words, then go on to the same outputs with room."""
-    children = Children()
+    children = children_of()
     if not (folder / "whole").exists():
         prepare(folder, scenes)
         children.said(work, str(folder), "whole", scenes, "", 0)
@@ -290,7 +264,7 @@ def full_disks(folder: Path, scenes: int = SCENES, sizes: Sequence[int] = FULL) 
 
 def small_disks(folder: Path, scenes: int = SCENES, sizes: Sequence[int] = DISKS) -> dict[str, Any] | None:
     """The same on disks (tmpfs) that are too small, then larger; None where none may be mounted."""
-    children = Children()
+    children = children_of()
     counts: Counter[str] = Counter(tried=0, refused=0, went_on=0, same=0, kept=0)
     remarks: list[str] = []
     for size in sizes:
@@ -326,7 +300,7 @@ def _again(children: Children, folder: Path, out: Path, scenes: int, counts: Cou
 
 def second_runner(folder: Path, scenes: int = SCENES) -> dict[str, Any]:
     """A run into a folder that another one holds: refused at once, and the first comes to its end undisturbed."""
-    children = Children()
+    children = children_of()
     process, line = children.begin(work, str(folder), "held", scenes, "commit_before", 2)
     while line.recv()[0] != "at":
         pass

@@ -16,7 +16,7 @@ from saccade.memory.pictures.store import PictureStore
 
 @pytest.fixture(scope="module")
 def children() -> kills.Children:
-    return kills.Children()
+    return kills.children_of()
 
 
 def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(
