@@ -9,7 +9,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import httpx
@@ -19,7 +18,7 @@ from langchain_core.tools import StructuredTool
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from web_house import png, scripted_agent
+from web_house import Hanging, png, scripted_agent
 
 from saccade.connectors.listeners import JsonLog
 from saccade.connectors.mcp_server import Desks, build_server, schema_of
@@ -124,23 +123,17 @@ def test_ask_shares_the_conversation_with_the_tools_and_is_logged(tmp_path, capl
 
 
 def test_a_server_that_stops_does_not_wait_for_a_model_that_hangs(tmp_path):
-    gate, begun = threading.Event(), threading.Event()
-
-    def hang(messages):
-        begun.set()
-        gate.wait(30)
-        return "Done."
-
+    hang = Hanging()
     with scripted_agent(tmp_path, hang) as agent:
         desks = Desks(agent)
 
         async def run():
             async with Client(build_server(agent, desks, lambda _: "ann", paths=False)) as client:
                 asked = asyncio.ensure_future(client.call_tool("ask", {"request": "What is there?"}))
-                while not begun.is_set():
+                while not hang.begun.is_set():
                     await asyncio.sleep(0.01)
                 left = desks.close()
-                gate.set()
+                hang.gate.set()
                 return left, (await asked).content[0].text
 
         assert asyncio.run(run()) == (1, "Done.")

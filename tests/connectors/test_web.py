@@ -7,7 +7,7 @@ import threading
 
 import httpx
 import pytest
-from web_house import House, png
+from web_house import Hanging, House, png
 
 from saccade.connectors.web.server import doors_of, serve
 from saccade.errors import UserError
@@ -143,27 +143,21 @@ def test_what_is_too_large_or_no_picture_is_refused_and_nothing_is_written(house
 
 
 def test_too_many_are_told_so_and_whoever_leaves_frees_the_place(houses):
-    gate, begun = threading.Event(), threading.Event()
-
-    def wait(messages):
-        begun.set()
-        gate.wait(20)
-        return "Done."
-
+    wait = Hanging()
     house = houses(wait, *["Done."] * 9, at_once=1, waiting=2, of_one=3)
     with httpx.Client(base_url=house.url, timeout=30) as other:
         threads = [threading.Thread(target=lambda n=n: results.append(house.ask(f"Wait {n}", client=other)))
                    for n in range(2)]  # fmt: skip
         results = []
         threads[0].start()
-        begun.wait(20)
+        wait.begun.wait(20)
         threads[1].start()
         with pytest.raises(httpx.ReadTimeout):  # it waits, and then gives up
             house.client.post("/turns", data={"text": "I leave"}, timeout=0.5)
         turns = house.app.state.house.turns
         while turns.waiting < 1 or turns.running + turns.waiting > 3:
             pass
-        gate.set()
+        wait.gate.set()
         for thread in threads:
             thread.join(20)
     assert sorted(events[-1]["reply"]["text"] for events in results) == ["Done.", "Done."]

@@ -33,6 +33,18 @@ def scripted_agent(home, script):
     return Agent(controller=ScriptedController(script), home=home, experts=true_experts())
 
 
+class Hanging:
+    """A turn of a script that hangs until its `gate` is opened; `begun` tells when it does."""
+
+    def __init__(self):
+        self.gate, self.begun = threading.Event(), threading.Event()
+
+    def __call__(self, messages):
+        self.begun.set()
+        self.gate.wait(30)
+        return "Done."
+
+
 def png(image=RENDERED.image):
     """The bytes of a picture."""
     data = io.BytesIO()
