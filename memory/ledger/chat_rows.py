@@ -286,7 +286,11 @@ class ChatRows:
 
 def unknown_chat(chat: str) -> UserError:
     """The refusal of a conversation that is not there or not this user's; which of both is not told."""
-    return UserError(f"You have no conversation {chat!r}. Leave the id out to begin a new one.", kind="unknown_chat")
+    return UserError(
+        f"You have no conversation {chat!r}. The id of one (chat_...) stands in each reply with --json; a conversation "
+        "that is begun without an id is a new one.",
+        kind="unknown_chat",
+    )
 
 
 def number_in(handle: str, prefix: str) -> int:

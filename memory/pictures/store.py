@@ -170,7 +170,10 @@ class PictureStore:
             (owner, picture),
         )
         if not rows:
-            raise UserError(f"You have no picture with the id {picture!r}.", kind="unknown_picture")
+            raise UserError(
+                f"You have no picture with the id {picture!r}. `saccade search WORDS` gives ids (pic_...).",
+                kind="unknown_picture",
+            )
         row = rows[0]
         return Picture(
             id=row["id"],
